@@ -1,0 +1,46 @@
+# Every target sets up what it needs in .venv and installs nothing twice.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := constraints/full.txt
+# pip learned dependency groups in 25.1.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: audit test check bench docs clean
+
+audit: $(VENV)/.runtime
+	$(BIN)/counterspin audit digits-amplitude --quick
+
+test: $(VENV)/.development
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not browser"
+
+bench: $(VENV)/.development
+	$(BIN)/python -m benchmarks $(BENCH)
+
+docs: $(VENV)/.development
+	$(BIN)/sphinx-build -W -b html docs build/docs
+
+clean:
+	rm -rf $(VENV) build dist docs/_build src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.pip: $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade --constraint $(CONSTRAINTS) pip setuptools
+	touch $@
+
+$(VENV)/.runtime: $(VENV)/.pip pyproject.toml
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[data]'
+	touch $@
+
+$(VENV)/.development: $(VENV)/.runtime
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --group dev
+	touch $@

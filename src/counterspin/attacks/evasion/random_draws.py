@@ -1,0 +1,45 @@
+"""Random draws in the ball: the baseline every guided attack must beat."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from counterspin.attacks.base import Attack, Ball
+from counterspin.attacks.oracle import ROWS_PER_CALL, Oracle
+
+__all__ = ["RandomDraws"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomDraws(Attack):
+    """Uniform draws from the ball in turn with draws from its farthest points (corners, or the sphere).
+
+    It needs no gradient, so it shows when gradients mislead: on periodic loss surfaces random draws have beaten
+    100 steps of PGD.
+
+    Args:
+        draws: points per sample, budget and restart.
+
+    Example:
+        >>> RandomDraws().name
+        'random'
+    """
+
+    draws: int = 1000
+
+    @property
+    def name(self) -> str:
+        """`random`."""
+        return "random"
+
+    def _run(self, oracle: Oracle, start: Tensor, ball: Ball, generator: torch.Generator) -> None:
+        left, turn = [self.draws - self.draws // 2, self.draws // 2], 0
+        while any(left) and not oracle.finished:
+            # As many copies as one model call holds.
+            copies = min(left[turn], max(1, ROWS_PER_CALL // ball.rows))
+            if copies:
+                balls = ball.tile(copies)
+                oracle.scores(balls.surface_point(generator) if turn else balls.random_point(balls.center, generator))
+            left[turn] -= copies
+            turn = 1 - turn

@@ -1,0 +1,7 @@
+"""Certificates: radii inside which no attack can succeed."""
+
+from counterspin.certificates.base import Certificate, CertificateResult
+from counterspin.certificates.exact_l2 import ExactL2Certificate
+from counterspin.certificates.guan import GuanCertificate, guan_infidelity
+
+__all__ = ["Certificate", "CertificateResult", "ExactL2Certificate", "GuanCertificate", "guan_infidelity"]

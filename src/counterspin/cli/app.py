@@ -1,0 +1,86 @@
+"""The `counterspin` command. Heavy imports happen inside the commands, so that `--help` answers at once."""
+
+import errno
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from counterspin.cli.audit import audit
+from counterspin.cli.doctor import doctor
+from counterspin.cli.list import list_names
+from counterspin.cli.report import report
+from counterspin.cli.train import train
+from counterspin.errors import CounterspinError
+
+__all__ = ["app", "main"]
+
+# Typer carries its own click, under a private name: its usage error is the base of the one class it publishes.
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    name="counterspin",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(audit)
+app.command()(train)
+app.command()(report)
+app.command(name="list")(list_names)
+app.command()(doctor)
+
+
+def _version(wanted: bool | None) -> None:
+    if wanted:
+        typer.echo(version("counterspin"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = None,
+) -> None:
+    """Attack, certify and audit quantum machine-learning classifiers.
+
+    Exit codes: 0 done, 1 done but unreliable, 2 usage, 3 bad data or model or full disk, 4 budget reached,
+    130 interrupted.
+    """
+
+
+def main() -> None:
+    """Run the command line; every failure is one sentence and an exit code."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = app(arguments, standalone_mode=False)
+    except _UsageError as error:
+        error.show()  # pyright: ignore[reportAttributeAccessIssue]
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except CounterspinError as error:
+        return _failed(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone; the interpreter must not try to flush into it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        place = error.filename or "the disk"
+        return _failed(f"{place} cannot be written ({error.strerror}); free disk space or choose another place", 3)
+    if code == 130:
+        return _failed("interrupted; finished work is stored, the same command resumes", 130)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(message: str, code: int) -> int:
+    typer.echo(f"counterspin: {message}", err=True)
+    return code

@@ -1,0 +1,94 @@
+"""`counterspin audit MODEL`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from counterspin.cli.progress import progress_display
+from counterspin.cli.values import numbers
+from counterspin.errors import UsageError
+
+if TYPE_CHECKING:
+    from counterspin.cli.targets import Target
+    from counterspin.threats import ThreatModel
+
+__all__ = ["audit"]
+
+
+def audit(
+    model: Annotated[
+        str, typer.Argument(help="A recipe (see `counterspin list recipes`) or a saved model's directory.")
+    ],
+    norm: Annotated[str | None, typer.Option(help="linf or l2; default: the recipe's threat.")] = None,
+    eps: Annotated[str | None, typer.Option(help="Budgets, comma-separated, ascending: 0.05,0.1.")] = None,
+    units: Annotated[str | None, typer.Option(help="feature, or relative: share of each input's norm.")] = None,
+    box: Annotated[str, typer.Option(help="data: attacks stay in the data's box; none: they may leave it.")] = "data",
+    samples: Annotated[
+        int | None, typer.Option(help="First N test samples; default 200 (quick) or at most 500.")
+    ] = None,
+    tier: Annotated[str, typer.Option(help="standard, or quick: smaller settings, not for publication.")] = "standard",
+    quick: Annotated[bool, typer.Option("--quick", help="Short for --tier quick.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of every random stream.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Run directory; default runs/<model>-<key>.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A .npz with x and y, for a saved model.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> int:
+    """Attack a model, prove what can be proved, check the evaluation itself, and write a report.
+
+    Re-issuing the command resumes an interrupted audit. Exit code 1 means a sanity check failed: done, but unreliable.
+    """
+    if tier not in ("quick", "standard"):
+        raise UsageError(f"--tier is {tier!r}; allowed: quick, standard.")
+    tier = "quick" if quick else tier
+    if samples is not None and samples < 1:
+        raise UsageError(f"--samples is {samples}; give at least 1.")
+
+    from counterspin.api import audit as run_audit
+    from counterspin.cli.summary import print_summary
+    from counterspin.cli.targets import audit_target
+
+    target = audit_target(model, data)
+    threat = _threat(target, norm, eps, units, box)
+    count = min(len(target.x), samples or (200 if tier == "quick" else 500))
+    with progress_display(hidden=as_json) as progress:
+        report = run_audit(
+            target.model,
+            target.x[:count],
+            target.y[:count],
+            threat,
+            tier=tier,
+            seed=seed,
+            out=out,
+            runs=Path("runs"),
+            name=target.name,
+            dataset=target.dataset_card,
+            class_names=target.class_names,
+            feature_names=target.feature_names,
+            image_shape=target.image_shape,
+            progress=progress,
+        )
+    if as_json:
+        typer.echo(json.dumps(report.record.to_json()))
+    else:
+        print_summary(report)
+    return 0 if report.reliable else 1
+
+
+def _threat(target: "Target", norm: str | None, eps: str | None, units: str | None, box: str) -> "ThreatModel":
+    """The recipe's threat with what the user changed; budgets of one norm mean nothing in another."""
+    from counterspin.threats import ThreatModel
+
+    default = target.threat
+    changed = default is None or norm not in (None, default.norm) or units not in (None, default.units)
+    if changed and (eps is None or norm is None):
+        needed = " and ".join(flag for flag, value in (("--norm", norm), ("--eps", eps)) if value is None)
+        raise UsageError(
+            f"{needed} must be given here: {target.name} has no default budgets for this norm and these units."
+        )
+    fields: dict[str, Any] = {"norm": norm, "units": units or "feature"}
+    if default is not None and not changed:
+        fields = {"norm": default.norm, "units": default.units}
+    budgets = numbers("--eps", eps) if eps is not None else (default.eps if default is not None else ())
+    return ThreatModel(eps=budgets, box=box, **fields)  # pyright: ignore[reportArgumentType]  (checked by ThreatModel)

@@ -1,0 +1,10 @@
+"""Real data as one value: splits, bounds, names, source, licence and hash."""
+
+from counterspin.datasets.cancer import breast_cancer
+from counterspin.datasets.dataset import Dataset, Split
+from counterspin.datasets.digits import digits
+from counterspin.datasets.mnist import mnist
+from counterspin.datasets.pca import ScaledPCA
+from counterspin.datasets.splits import SplitIndices, stratified_splits
+
+__all__ = ["Dataset", "ScaledPCA", "Split", "SplitIndices", "breast_cancer", "digits", "mnist", "stratified_splits"]

@@ -1,0 +1,318 @@
+"""The audit: clean accuracy, every attack, what can be proved, calibration, noise, sanity; stored step by step.
+
+Each finished step lives in the run directory, and the record is computed from what is stored there: the same command
+resumes an interrupted run, recomputes nothing of a finished one, and gives the same numbers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from counterspin.attacks import Attack, AttackResult, ExactL2Attack
+from counterspin.attacks.registry import suite
+from counterspin.attacks.verdict import margins
+from counterspin.errors import ConditionsError
+from counterspin.evaluation.calibration import calibrate
+from counterspin.evaluation.certified import Certified, certify_all
+from counterspin.evaluation.fingerprints import model_digest
+from counterspin.evaluation.noise_resilience import measure_noise
+from counterspin.evaluation.records import AuditRecord, CalibrationRecord, NoiseRecord, SanityRecord
+from counterspin.evaluation.run_store import RunStore
+from counterspin.evaluation.sanity import SanityContext, run_checks, samples_digest
+from counterspin.evaluation.seeds import derived_generator
+from counterspin.evaluation.statistics import measured_share
+from counterspin.evaluation.summary import budget_records, median_radius, total_cost
+from counterspin.evaluation.versions import versions
+from counterspin.threats import ThreatModel
+from counterspin.types import Box, Classifier, HasEffectiveObservables
+from counterspin.validation import as_features, as_labels, check_classifier_interface
+
+__all__ = ["AuditSettings", "Subject", "audit_config", "run_audit"]
+
+Progress = Callable[[str, int, int], None]
+
+_NOISE_SAMPLES = {"quick": 100, "standard": 200}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    """How thoroughly to audit.
+
+    Args:
+        tier: `"standard"`, or `"quick"` with smaller settings that are not for publication.
+        seed: seed of every random stream.
+        attacks: instead of the tier's attacks; the exact attack is added where it applies.
+    """
+
+    tier: str = "standard"
+    seed: int = 0
+    attacks: tuple[Attack, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """What is audited: a model, samples, and how to name them.
+
+    Args:
+        model: the classifier.
+        x: samples `(batch, features)`.
+        y: labels `(batch,)`.
+        model_card: what the record says of the model, JSON values.
+        dataset_card: what the record says of the data, JSON values.
+        class_names: one per class; empty: the numbers.
+        feature_names: one per feature; empty: x0, x1, …
+        image_shape: rows and columns where features are pixels.
+    """
+
+    model: Classifier
+    x: Tensor
+    y: Tensor
+    model_card: dict[str, Any] = field(default_factory=dict)
+    dataset_card: dict[str, Any] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    image_shape: tuple[int, int] | None = None
+
+    @classmethod
+    def checked(cls, model: Any, x: Any, y: Any, threat: ThreatModel, **cards: Any) -> Subject:
+        """A subject whose data were checked at the door, in float64.
+
+        Raises:
+            InputError: data that cannot be used.
+            ModelError: something that is no classifier.
+        """
+        classifier = check_classifier_interface(model)
+        box = classifier.bounds if threat.box == "data" else Box.unbounded(classifier.bounds.features)
+        features = as_features(x, box).to(torch.float64)
+        return cls(model=classifier, x=features, y=as_labels(y, classifier.classes, len(features)), **cards)
+
+
+def audit_config(subject: Subject, threat: ThreatModel, settings: AuditSettings) -> dict[str, Any]:
+    """The configuration that keys a run, with the digests of model and data."""
+    return {
+        "verb": "audit",
+        "model": model_digest(subject.model, subject.x),
+        "data": samples_digest(subject.x, subject.y),
+        "threat": threat.to_json(),
+        "tier": settings.tier,
+        "seed": settings.seed,
+        "attacks": [attack.config for attack in _attacks(subject, threat, settings)],
+        "counterspin": versions()["counterspin"],
+    }
+
+
+def run_audit(
+    subject: Subject, threat: ThreatModel, settings: AuditSettings, store: RunStore, progress: Progress
+) -> AuditRecord:
+    """Do what the run directory does not hold yet, and return the record.
+
+    Args:
+        subject: model and samples.
+        threat: the attacker.
+        settings: tier, seed, attacks.
+        store: the run directory, opened with `audit_config`.
+        progress: called with a label, finished and total steps.
+    """
+    finished = store.stage("record")
+    if finished is not None:
+        return AuditRecord.model_validate({**finished, "run": str(store.path)})
+    attacks = _attacks(subject, threat, settings)
+    steps = _Steps(progress, total=5 + len(attacks) * len(threat.eps))
+    steps.done("clean predictions")
+    _clean(subject, store)
+    results = {attack.name: _attacked(attack, subject, threat, settings, store, steps) for attack in attacks}
+    _predicted(subject, results, store)
+    steps.done("certificates")
+    certified = certify_all(subject.model, subject.x, subject.y, threat, store)
+    steps.done("calibration")
+    calibration = _calibrated(subject, settings, store)
+    steps.done("noise resilience")
+    noise = _noise(subject, settings, store)
+    steps.done("sanity checks")
+    sanity = SanityRecord.model_validate(
+        _stage(store, "sanity", lambda: _checked(subject, threat, settings, results, certified, store))
+    )
+    correct = _tensor(store, "clean", "margin") > 0
+    record = AuditRecord(
+        schema=1,
+        model={**subject.model_card, "sha256": store.config["model"]},
+        dataset={**subject.dataset_card, "samples": len(subject.x), "samples_sha256": store.config["data"]},
+        threat=threat.to_json(),
+        tier=settings.tier,
+        seed=settings.seed,
+        clean_accuracy=measured_share(int(correct.sum()), len(correct)),
+        budgets=budget_records(subject.x, correct, threat, results, certified),
+        median_radius=median_radius(subject.x, correct, threat, certified, seed=settings.seed),
+        certificates=certified.cards(),
+        calibration=calibration,
+        noise_resilience=noise,
+        sanity=sanity,
+        cost=total_cost(results, _other_seconds(certified, store)),
+        versions=versions(),
+        run=str(store.path),
+    )
+    store.write_record(record)
+    store.save_stage("record", record.to_json())
+    return record
+
+
+def _checked(
+    subject: Subject,
+    threat: ThreatModel,
+    settings: AuditSettings,
+    results: dict[str, AttackResult],
+    certified: Certified,
+    store: RunStore,
+) -> dict[str, Any]:
+    context = SanityContext(
+        model=subject.model,
+        x=subject.x,
+        y=subject.y,
+        threat=threat,
+        scores=_tensor(store, "clean", "scores"),
+        results=results,
+        suite={attack.name: attack for attack in _attacks(subject, threat, settings)},
+        certificates=certified.results,
+        stored={name: result.x_adv for name, result in results.items()},
+        provenance={"model_sha256": store.config["model"], "samples_sha256": store.config["data"]},
+        seed=settings.seed,
+    )
+    return run_checks(context, settings.tier).model_dump(mode="json")
+
+
+def _other_seconds(certified: Certified, store: RunStore) -> float:
+    stages = sum(store.stage(f"seconds/{name}") or 0.0 for name in ("calibration", "noise", "sanity"))
+    return stages + sum(result.seconds for result in certified.results)
+
+
+class _Steps:
+    """Counts finished steps for the progress display."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.progress, self.total, self.finished = progress, total, 0
+
+    def done(self, label: str) -> None:
+        self.progress(label, self.finished, self.total)
+        self.finished += 1
+
+
+def _attacks(subject: Subject, threat: ThreatModel, settings: AuditSettings) -> tuple[Attack, ...]:
+    attacks = suite(settings.tier) if settings.attacks is None else settings.attacks
+    exact = threat.norm == "l2" and threat.box == "none" and has_quadratic_scores(subject.model)
+    one_rival = threat.target is None or subject.model.classes == 2
+    listed = any(isinstance(attack, ExactL2Attack) for attack in attacks)
+    return (*attacks, ExactL2Attack()) if exact and one_rival and not listed else attacks
+
+
+def has_quadratic_scores(model: Classifier) -> bool:
+    """Whether the model's scores are quadratic forms of the unit input (frozen amplitude encoding)."""
+    if not isinstance(model, HasEffectiveObservables):
+        return False
+    try:
+        model.effective_observables()
+    except ConditionsError:
+        return False
+    return True
+
+
+def _stage(store: RunStore, name: str, compute: Callable[[], Any]) -> Any:
+    """The stored value of a stage; computed and stored where it is missing, with the time it took."""
+    value = store.stage(name)
+    if value is None:
+        began = time.perf_counter()
+        value = compute()
+        store.save_stage(name, value)
+        store.save_stage(f"seconds/{name}", time.perf_counter() - began)
+    return value
+
+
+def _clean(subject: Subject, store: RunStore) -> None:
+    if store.tensors("inputs") is None:
+        store.save_stage(
+            "subject",
+            {
+                "class_names": list(subject.class_names),
+                "feature_names": list(subject.feature_names),
+                "image_shape": subject.image_shape,
+            },
+        )
+        with torch.no_grad():
+            scores = subject.model(subject.x).to(torch.float64)
+        store.save_tensors("clean", {"scores": scores, "margin": margins(subject.model, subject.x, subject.y)})
+        store.save_tensors("inputs", {"x": subject.x, "y": subject.y})
+
+
+def _attacked(
+    attack: Attack, subject: Subject, threat: ThreatModel, settings: AuditSettings, store: RunStore, steps: _Steps
+) -> AttackResult:
+    correct = _tensor(store, "clean", "margin") > 0
+    done = store.budgets(attack.name)
+    generator = derived_generator(settings.seed, "attack", attack.name)
+    seed = generator.initial_seed()
+    for _ in done:
+        steps.done(attack.name)
+    fresh = attack.budgets(subject.model, subject.x, subject.y, threat, generator=generator, done=done)
+    for index in range(len(done), len(threat.eps)):
+        steps.done(f"{attack.name} at ε = {threat.eps[index]:g}")
+        store.save_budget(attack.name, index, correct, next(fresh))
+    return AttackResult(
+        attack=attack.name,
+        config=attack.config,
+        threat=threat,
+        seed=seed,
+        versions=versions(),
+        correct=correct,
+        budgets=store.budgets(attack.name),
+    )
+
+
+def _predicted(subject: Subject, results: dict[str, AttackResult], store: RunStore) -> None:
+    """Store the class each adversarial input is taken for; on a tie the rival, since a tie counts as broken."""
+    if store.tensors("predictions") is not None:
+        return
+    predictions = {}
+    for name, result in results.items():
+        with torch.no_grad():
+            scores = torch.stack([subject.model(budget.x_adv) for budget in result.budgets])
+        own = torch.nn.functional.one_hot(subject.y, subject.model.classes).bool()
+        rivals = scores.masked_fill(own, -torch.inf).argmax(dim=2)
+        predictions[name] = torch.where(result.success, rivals, scores.argmax(dim=2))
+    store.save_tensors("predictions", predictions)
+
+
+def _tensor(store: RunStore, name: str, key: str) -> Tensor:
+    return (store.tensors(name) or {})[key]
+
+
+def _calibrated(subject: Subject, settings: AuditSettings, store: RunStore) -> CalibrationRecord | None:
+    if len(subject.x) < 2:
+        return None
+    value = _stage(
+        store,
+        "calibration",
+        lambda: calibrate(
+            _tensor(store, "clean", "scores"),
+            subject.model.outputs,
+            subject.y,
+            generator=derived_generator(settings.seed, "calibration"),
+        ).model_dump(mode="json"),
+    )
+    return CalibrationRecord.model_validate(value)
+
+
+def _noise(subject: Subject, settings: AuditSettings, store: RunStore) -> NoiseRecord:
+    samples = _NOISE_SAMPLES[settings.tier]
+    value = _stage(
+        store,
+        "noise",
+        lambda: measure_noise(subject.model, subject.x[:samples], subject.y[:samples], seed=settings.seed).model_dump(
+            mode="json"
+        ),
+    )
+    return NoiseRecord.model_validate(value)

@@ -1,0 +1,180 @@
+"""The record of an audit: what `--json` prints, what the run directory stores, what the report draws.
+
+Schema version 1. Later versions only add keys. `schemas/audit-1.json` in the repository is generated from these models.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "AttackRecord",
+    "AuditRecord",
+    "BudgetRecord",
+    "CalibrationRecord",
+    "CheckRecord",
+    "CostRecord",
+    "ExactRecord",
+    "Measured",
+    "NoiseCurve",
+    "NoisePoint",
+    "NoiseRecord",
+    "ReliabilityBin",
+    "SanityRecord",
+]
+
+Status = Literal["PASS", "WARN", "FAIL", "SKIP", "INFO"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Measured(_Record):
+    """A measured share or score with its 95 % interval over `n` samples."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class AttackRecord(_Record):
+    """One attack at one budget."""
+
+    robust_accuracy: Measured
+    attack_success_rate: Measured | None = Field(
+        description="broken / correctly classified; null where none is correct"
+    )
+    circuits: int
+    forwards: int
+    backwards: int
+    shots: int
+    seconds: float
+    config: dict[str, Any] = Field(description="steps, restarts, step size, loss: everything that defines the attack")
+
+
+class ExactRecord(_Record):
+    """Exact robust accuracy as a bracket; `decided` is the share of samples settled by proof or counterexample."""
+
+    lower: Measured
+    upper: Measured
+    decided: Measured
+
+
+class BudgetRecord(_Record):
+    """Everything known at one ε: certified <= exact <= worst case."""
+
+    eps: float
+    attacks: dict[str, AttackRecord]
+    worst_case: Measured = Field(description="robust accuracy against the per-sample worst of every attack")
+    worst_case_gradient: Measured = Field(description="the same without the exact attack")
+    certified: Measured | None
+    exact: ExactRecord | None
+
+
+class ReliabilityBin(_Record):
+    """Samples whose confidence falls into one bin."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: Measured
+
+
+class CalibrationRecord(_Record):
+    """Debiased expected calibration error, Brier score and the reliability diagram of the clean predictions."""
+
+    ece: Measured
+    brier: Measured
+    confidence: str = Field(
+        description="how scores became probabilities: softmax of logits, probabilities as they are, …"
+    )
+    reliability: list[ReliabilityBin]
+
+
+class NoisePoint(_Record):
+    """Clean accuracy at one noise strength; `shots` null means infinitely many."""
+
+    strength: float
+    shots: int | None
+    accuracy: Measured
+
+
+class NoiseCurve(_Record):
+    """Accuracy against one kind of noise."""
+
+    kind: Literal["global_depolarizing", "qubit_depolarizing", "readout_flips"]
+    label: str
+    theorem: str | None = Field(
+        description="why an infinite-shot curve is flat, where that is a theorem and no finding"
+    )
+    trajectories: int | None
+    points: list[NoisePoint]
+
+
+class NoiseRecord(_Record):
+    """Noise resilience; `skipped` says why it was not measured."""
+
+    samples: int
+    curves: list[NoiseCurve]
+    skipped: str | None = None
+
+
+class CheckRecord(_Record):
+    """One sanity check."""
+
+    id: str
+    title: str
+    status: Status
+    statistic: float | None
+    threshold: float | None
+    samples: list[int] = Field(description="ids of the samples that decided the status, at most 20")
+    advice: str
+
+
+class SanityRecord(_Record):
+    """The sanity checks and their verdict; any FAIL makes the audit unreliable."""
+
+    verdict: Literal["pass", "warn", "fail"]
+    checks: list[CheckRecord]
+
+
+class CostRecord(_Record):
+    """What the audit spent in total."""
+
+    forwards: int
+    backwards: int
+    circuits: int
+    shots: int
+    seconds: float
+
+
+class AuditRecord(_Record):
+    """A whole audit."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    model: dict[str, Any]
+    dataset: dict[str, Any]
+    threat: dict[str, Any]
+    tier: str
+    seed: int
+    clean_accuracy: Measured
+    budgets: list[BudgetRecord]
+    median_radius: Measured | None = Field(
+        description="median certified radius in the units of the threat, bootstrap interval"
+    )
+    certificates: list[dict[str, Any]]
+    calibration: CalibrationRecord | None
+    noise_resilience: NoiseRecord
+    sanity: SanityRecord
+    cost: CostRecord
+    versions: dict[str, str]
+    run: str
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values under the published key names."""
+        return self.model_dump(mode="json", by_alias=True)

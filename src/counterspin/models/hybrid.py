@@ -1,0 +1,111 @@
+"""Hybrid classifiers: a classical front computes the circuit's inputs, a classical head reads its expectations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from counterspin.circuits import Circuit, Readout
+from counterspin.errors import ModelError
+from counterspin.models.classical import MLP, LogisticRegression
+from counterspin.models.quantum import QuantumClassifier
+from counterspin.noise import NoiseModel
+from counterspin.types import Box, Outputs
+
+__all__ = ["HybridClassifier"]
+
+_FRONTS: dict[str, Any] = {"logistic-regression": LogisticRegression, "mlp": MLP}
+
+
+class HybridClassifier(nn.Module):
+    """`body(tanh(front(x)))`: a classical front, then a quantum classifier with its (linear) head.
+
+    Args:
+        front: classical map from the features to the circuit's inputs; tanh bounds its outputs to (-1, 1).
+        body: quantum classifier of those inputs.
+
+    Raises:
+        ModelError: the front's outputs and the circuit's inputs differ in number.
+
+    Example:
+        >>> from counterspin.circuits import PauliExpectations, reuploading
+        >>> front = MLP(Box.uniform(0.0, 1.0, features=4), classes=2, hidden=(3,))
+        >>> box = Box.uniform(-1.0, 1.0, features=2)
+        >>> body = QuantumClassifier(reuploading(2, 1), PauliExpectations.of("Z0", "Z1"), box)
+        >>> model = HybridClassifier(front, body)
+        >>> model(torch.zeros(5, 4)).shape
+        torch.Size([5, 2])
+    """
+
+    stochastic = False
+    differentiable = True
+
+    def __init__(self, front: LogisticRegression | MLP, body: QuantumClassifier) -> None:
+        super().__init__()
+        if front.classes != body.circuit.inputs:
+            raise ModelError(f"front gives {front.classes} values; the circuit takes {body.circuit.inputs} inputs.")
+        self.front = front
+        self.body = body
+
+    @property
+    def bounds(self) -> Box:
+        """The box of the classical inputs."""
+        return self.front.bounds
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.body.classes
+
+    @property
+    def outputs(self) -> Outputs:
+        """What the scores are."""
+        return self.body.outputs
+
+    @property
+    def circuit(self) -> Circuit:
+        """The quantum part."""
+        return self.body.circuit
+
+    @property
+    def weights(self) -> Tensor:
+        """Weights of the circuit."""
+        return self.body.weights
+
+    @property
+    def readout(self) -> Readout:
+        """Measurement and head."""
+        return self.body.readout
+
+    def circuit_inputs(self, x: Tensor) -> Tensor:
+        """What the front hands to the circuit, `(batch, inputs)` in (-1, 1)."""
+        return torch.tanh(self.front(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores `(batch, classes)` of `x` `(batch, features)`."""
+        return self.body(self.circuit_inputs(x))
+
+    def sample(
+        self, x: Tensor, *, shots: int | None, generator: torch.Generator, noise: NoiseModel | None = None
+    ) -> Tensor:
+        """Scores `(batch, classes)` from `shots` measurements per sample (None: infinitely many) under noise."""
+        with torch.no_grad():
+            return self.body.sample(self.circuit_inputs(x), shots=shots, generator=generator, noise=noise)
+
+    def states(self, x: Tensor) -> Tensor:
+        """State vectors `(batch, 2**qubits)` before the measurement."""
+        with torch.no_grad():
+            return self.body.states(self.circuit_inputs(x))
+
+    def config(self) -> dict[str, Any]:
+        """Everything but the weights, as JSON values."""
+        kind = next(name for name, cls in _FRONTS.items() if type(self.front) is cls)
+        return {"front": {"kind": kind, **self.front.config()}, "body": self.body.config()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> HybridClassifier:
+        """The model `config` describes, with fresh weights."""
+        front = _FRONTS[config["front"]["kind"]].from_config(config["front"])
+        return cls(front, QuantumClassifier.from_config(config["body"]))

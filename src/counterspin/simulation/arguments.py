@@ -1,0 +1,41 @@
+"""Checks of what is run, before any compute."""
+
+import torch
+from torch import Tensor
+
+from counterspin.circuits import Circuit, Readout
+from counterspin.errors import InputError
+
+__all__ = ["check_parameters", "checked_inputs"]
+
+
+def checked_inputs(circuit: Circuit, inputs: Tensor) -> Tensor:
+    """Real inputs `(batch, inputs)`; complex amplitudes become real parts followed by imaginary parts.
+
+    Raises:
+        InputError: wrong shape or dtype, complex data for a circuit of real data.
+    """
+    if inputs.is_complex():
+        if circuit.amplitudes is None or not circuit.amplitudes.complex_data:
+            raise InputError("inputs are complex, but the circuit encodes no complex amplitudes; give real inputs.")
+        inputs = torch.cat([inputs.real, inputs.imag], dim=-1)
+    if inputs.ndim != 2 or inputs.shape[1] != circuit.inputs or inputs.dtype not in (torch.float32, torch.float64):
+        raise InputError(
+            f"inputs have shape {tuple(inputs.shape)} and dtype {inputs.dtype}; "
+            f"the circuit takes (batch, {circuit.inputs}), float32 or float64."
+        )
+    return inputs
+
+
+def check_parameters(circuit: Circuit, weights: Tensor, readout: Readout | None = None) -> None:
+    """Refuse weights or a readout that do not fit the circuit.
+
+    Raises:
+        InputError: wrong number of weights, a measured qubit the circuit does not have.
+    """
+    if weights.shape != (circuit.weights,):
+        raise InputError(f"weights have shape {tuple(weights.shape)}; the circuit takes ({circuit.weights},).")
+    if readout is not None and readout.measurement.qubits > circuit.qubits:
+        raise InputError(
+            f"the readout measures qubit {readout.measurement.qubits - 1}; the circuit has {circuit.qubits} qubits."
+        )

@@ -1,0 +1,119 @@
+"""Folding: a frozen amplitude-encoded circuit as one observable per class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from counterspin.circuits import Circuit, Linear, Readout, Scale
+from counterspin.errors import ConditionsError
+from counterspin.noise import NoiseModel
+from counterspin.simulation.angles import angle_values
+from counterspin.simulation.arguments import check_parameters
+from counterspin.simulation.compiler import compile_circuit
+from counterspin.simulation.measurement import rotated, settings
+from counterspin.simulation.readout_noise import noisy_tables
+from counterspin.simulation.statevector import evolve
+
+__all__ = ["EffectiveObservables", "fold"]
+
+
+@dataclass(frozen=True, eq=False)
+class EffectiveObservables:
+    r"""Class scores in the Heisenberg picture, :math:`z_k = \langle x|M_k|x\rangle / \langle x|x\rangle`.
+
+    They add and scale, so that linear mitigation combines them.
+
+    Args:
+        matrices: Hermitian matrices on all qubits, biases absorbed as multiples of the identity, `(classes, D, D)`
+            complex128.
+        length: number of amplitudes the data fills (the rest is zero padding).
+        complex_data: features are real parts followed by imaginary parts.
+    """
+
+    matrices: Tensor
+    length: int
+    complex_data: bool = False
+
+    def __add__(self, other: EffectiveObservables) -> EffectiveObservables:
+        """Sum of the observables."""
+        return EffectiveObservables(self.matrices + other.matrices, self.length, self.complex_data)
+
+    def __mul__(self, factor: float) -> EffectiveObservables:
+        """The observables times a number."""
+        return EffectiveObservables(factor * self.matrices, self.length, self.complex_data)
+
+    __rmul__ = __mul__
+
+    @property
+    def features(self) -> int:
+        """Number of real features."""
+        return 2 * self.length if self.complex_data else self.length
+
+    def forms(self) -> Tensor:
+        """Real symmetric forms on the features, `(classes, features, features)` float64: `z_k = xᵀF_k x / xᵀx`."""
+        block = self.matrices[:, : self.length, : self.length]
+        real = block.real
+        if self.complex_data:
+            upper = torch.cat([real, -block.imag], dim=2)
+            lower = torch.cat([block.imag, real], dim=2)
+            real = torch.cat([upper, lower], dim=1)
+        return 0.5 * (real + real.transpose(1, 2))
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Class scores `(batch, classes)` of `x` `(batch, features)`."""
+        forms = self.forms().to(x)
+        return torch.einsum("bi,kij,bj->bk", x, forms, x) / (x * x).sum(dim=1, keepdim=True)
+
+
+@torch.no_grad()
+def fold(circuit: Circuit, weights: Tensor, readout: Readout, noise: NoiseModel | None = None) -> EffectiveObservables:
+    """The effective observables `U†E_kU` of a circuit whose only inputs are amplitudes.
+
+    Args:
+        circuit: an amplitude-encoded circuit without data re-uploading.
+        weights: `(weights,)`, frozen.
+        readout: linear head, scale or none.
+        noise: global depolarising and readout flips are folded in exactly.
+
+    Raises:
+        ConditionsError: the scores are no quadratic form of the unit input.
+        InputError: weights or a readout that do not fit the circuit.
+    """
+    if circuit.amplitudes is None or circuit.depends_on_inputs_by_gates:
+        raise ConditionsError(
+            "folding needs an amplitude-encoded circuit whose gate angles hold no inputs; "
+            "this circuit encodes data in gate angles."
+        )
+    if noise is not None and noise.qubit_depolarizing:
+        raise ConditionsError(
+            "noise per qubit is simulated by trajectories and cannot be folded exactly; fold without it."
+        )
+    check_parameters(circuit, weights, readout)
+    dimension = 2**circuit.qubits
+    basis = torch.eye(dimension, dtype=torch.complex128)
+    program = compile_circuit(circuit)
+    no_inputs = torch.zeros(dimension, circuit.inputs, dtype=torch.float64)
+    states = evolve(program, basis, angle_values(program, no_inputs, weights.cpu().double()))
+    values = torch.zeros(readout.measurement.values, dimension, dimension, dtype=torch.complex128)
+    chosen = settings(readout.measurement, circuit.qubits)
+    for setting, table in zip(chosen, noisy_tables(readout.measurement, circuit.qubits, noise), strict=True):
+        outcomes = rotated(states, setting, circuit.qubits)
+        for index in np.abs(table).sum(axis=0).nonzero()[0].tolist():
+            values[index] += outcomes.conj() @ (outcomes * torch.as_tensor(table[:, index])).T
+    if noise is not None and noise.global_depolarizing:
+        p = noise.global_depolarizing
+        traces = values.diagonal(dim1=1, dim2=2).sum(-1)
+        values = (1 - p) * values + p * (traces / dimension)[:, None, None] * basis
+    match readout.head:
+        case Scale(value):
+            matrices = value.cpu().double() * values
+        case Linear(weight, bias):
+            matrices = torch.einsum("kv,vij->kij", weight.cpu().to(torch.complex128), values)
+            matrices = matrices + bias.cpu().double()[:, None, None] * basis
+        case _:
+            matrices = values
+    return EffectiveObservables(matrices, circuit.amplitudes.length, circuit.amplitudes.complex_data)

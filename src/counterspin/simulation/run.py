@@ -1,0 +1,154 @@
+"""Running a circuit on a batch: class scores, exact or with noise and finite shots."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from counterspin.circuits import Circuit, Readout
+from counterspin.errors import UsageError
+from counterspin.noise import NoiseModel
+from counterspin.simulation.angles import AngleValues, angle_values
+from counterspin.simulation.arguments import check_parameters, checked_inputs
+from counterspin.simulation.compiler import compile_circuit
+from counterspin.simulation.measurement import measured_values, rotated, settings
+from counterspin.simulation.program import Program
+from counterspin.simulation.readout_noise import flipped
+from counterspin.simulation.shots import sampled_distribution
+from counterspin.simulation.statevector import evolve, initial_state, probabilities
+from counterspin.simulation.trajectories import DepolarizingErrors
+
+__all__ = ["Engine", "final_states", "outcome_distributions", "run", "sample_scores"]
+
+Engine = Literal["auto", "torch"]
+
+_AMPLITUDES_AT_ONCE = 2**22  # of the trajectories of one chunk: bounds its memory to some hundred MiB
+
+
+def run(
+    circuit: Circuit,
+    inputs: Tensor,
+    weights: Tensor,
+    readout: Readout,
+    *,
+    noise: NoiseModel | None = None,
+    shots: int | None = None,
+    generator: torch.Generator | None = None,
+    engine: Engine = "auto",
+) -> Tensor:
+    """Class scores `(batch, classes)`, attached to autograd for inputs and weights.
+
+    Args:
+        circuit: what to run.
+        inputs: `(batch, inputs)` real features, float32 or float64; their dtype is the precision (complex64 or
+            complex128 states). Complex amplitudes may be given as one complex tensor `(batch, length)`.
+        weights: `(weights,)`.
+        readout: measurement and head.
+        noise: None: ideal.
+        shots: measurements per sample and setting; None: exact expectation values. Sampled scores carry no gradient.
+        generator: source of shots and trajectories; needed where either is random.
+        engine: `"torch"` is the only one there is; `"auto"` takes it.
+
+    Raises:
+        InputError: inputs or weights of the wrong shape, a zero vector to encode.
+        UsageError: randomness without a generator, an unknown engine.
+
+    Example:
+        >>> from counterspin.circuits import Circuit, PauliExpectations, feature
+        >>> circuit = Circuit(1).add("RY", 0, torch.pi * feature(0))
+        >>> readout = Readout(PauliExpectations.of("Z0"))
+        >>> run(circuit, torch.tensor([[0.0], [1.0]]), torch.zeros(0), readout).flatten().tolist()
+        [1.0, -1.0]
+    """
+    if engine not in ("auto", "torch"):
+        raise UsageError(f"engine is {engine!r}; allowed: auto, torch.")
+    _check_shots(shots, generator)
+    distributions = outcome_distributions(circuit, inputs, weights, readout, noise=noise, generator=generator)
+    return sample_scores(circuit, distributions, readout, shots=shots, generator=generator)
+
+
+def outcome_distributions(
+    circuit: Circuit,
+    inputs: Tensor,
+    weights: Tensor,
+    readout: Readout,
+    *,
+    noise: NoiseModel | None = None,
+    generator: torch.Generator | None = None,
+) -> list[Tensor]:
+    """Probabilities of all outcomes `(batch, 2**qubits)` as a device would read them, one tensor per setting."""
+    inputs = checked_inputs(circuit, inputs)
+    check_parameters(circuit, weights, readout)
+    program = compile_circuit(circuit)
+    start = initial_state(program, inputs)
+    angles = angle_values(program, inputs, weights.to(inputs.dtype))
+    if noise is not None and noise.qubit_depolarizing:
+        distributions = _trajectory_distributions(program, start, angles, readout, noise, generator)
+    else:
+        distributions = _setting_distributions(circuit, evolve(program, start, angles), readout)
+    if noise is None:
+        return distributions
+    p = noise.global_depolarizing
+    mixed = [(1 - p) * d + p / d.shape[1] if p else d for d in distributions]
+    return [flipped(d, noise.readout_flips) for d in mixed]
+
+
+def sample_scores(
+    circuit: Circuit,
+    distributions: list[Tensor],
+    readout: Readout,
+    *,
+    shots: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Class scores of outcome distributions, exact or from `shots` outcomes per sample and setting."""
+    source = _check_shots(shots, generator)
+    if shots is not None and source is not None:
+        distributions = [sampled_distribution(d, shots, source) for d in distributions]
+    return readout.scores(measured_values(distributions, settings(readout.measurement, circuit.qubits)))
+
+
+def final_states(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
+    """State vectors before the measurement, `(batch, 2**qubits)` complex, noiseless."""
+    inputs = checked_inputs(circuit, inputs)
+    check_parameters(circuit, weights)
+    program = compile_circuit(circuit)
+    return evolve(program, initial_state(program, inputs), angle_values(program, inputs, weights.to(inputs.dtype)))
+
+
+def _check_shots(shots: int | None, generator: torch.Generator | None) -> torch.Generator | None:
+    if shots is not None and shots < 1:
+        raise UsageError(f"shots is {shots}; give at least 1, or None for exact values.")
+    if shots is not None and generator is None:
+        raise UsageError("finite shots are random and generator is None; give a torch.Generator.")
+    return generator
+
+
+def _setting_distributions(circuit: Circuit, states: Tensor, readout: Readout) -> list[Tensor]:
+    chosen = settings(readout.measurement, circuit.qubits)
+    return [probabilities(rotated(states, setting, circuit.qubits)) for setting in chosen]
+
+
+def _trajectory_distributions(
+    program: Program,
+    start: Tensor,
+    angles: AngleValues,
+    readout: Readout,
+    noise: NoiseModel,
+    generator: torch.Generator | None,
+) -> list[Tensor]:
+    if generator is None:
+        raise UsageError(
+            "noise per qubit is simulated by random trajectories and generator is None; give a torch.Generator."
+        )
+    dimension, count = start.shape[1], noise.trajectories
+    errors = DepolarizingErrors(noise.qubit_depolarizing, program.circuit.qubits, generator)
+    rows = max(1, _AMPLITUDES_AT_ONCE // (dimension * count))
+    starts = start.expand(angles.batch, -1).split(rows)
+    parts: list[list[Tensor]] = []
+    for state, per_sample in zip(starts, angles.per_sample.split(rows), strict=True):
+        repeated = AngleValues(angles.shared, per_sample.repeat_interleave(count, dim=0))
+        states = evolve(program, state.repeat_interleave(count, dim=0), repeated, layer_noise=errors)
+        outcomes = _setting_distributions(program.circuit, states, readout)
+        parts.append([d.reshape(len(state), count, dimension).mean(dim=1) for d in outcomes])
+    return [torch.cat(column) for column in zip(*parts, strict=True)]

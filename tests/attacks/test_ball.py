@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from counterspin.attacks.ball import Ball
+from counterspin.types import Box
+
+DTYPES = [torch.float32, torch.float64]
+
+
+def make_ball(seed, norm, dtype, *, features=6, rows=5, box=True, radius=0.4):
+    g = torch.Generator().manual_seed(seed)
+    center = torch.rand(rows, features, generator=g, dtype=dtype)
+    radii = radius * torch.rand(rows, generator=g, dtype=dtype)
+    return Ball.around(center, radii, norm, Box.uniform(0.0, 1.0, features) if box else None), g
+
+
+def bisected_projection(x, center, radius, low, high):
+    """Independent oracle in numpy: bisection on the multiplier of the ball."""
+
+    def point(mu):
+        return np.clip((x + mu * center) / (1 + mu), low, high)
+
+    if np.linalg.norm(point(0.0) - center) <= radius:
+        return point(0.0)
+    small, large = 0.0, 1e12
+    for _ in range(400):
+        middle = np.sqrt(small * large) if small > 0 else min(1.0, large / 2)
+        small, large = (middle, large) if np.linalg.norm(point(middle) - center) > radius else (small, middle)
+        if small == 0.0 and large < 1e-12:
+            break
+    return point(large)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("box", [True, False])
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    radius=st.sampled_from([1e-9, 1e-4, 0.1, 0.5, 5.0]),
+    spread=st.sampled_from([1e-3, 1.0, 1e3]),
+)
+def test_projection_is_feasible_in_its_dtype_and_keeps_feasible_points(dtype, norm, box, seed, radius, spread):
+    ball, g = make_ball(seed, norm, dtype, box=box, radius=radius)
+    z = ball.project(ball.center + spread * torch.randn(ball.center.shape, generator=g, dtype=dtype))
+    assert ball.contains(z).all()
+    assert torch.equal(ball.project(z), z)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), radius=st.sampled_from([0.05, 0.3, 1.0, 3.0]))
+def test_l2_projection_into_a_box_is_the_nearest_point(seed, radius):
+    ball, g = make_ball(seed, "l2", torch.float64, radius=radius)
+    x = ball.center + 2 * torch.randn(ball.center.shape, generator=g, dtype=torch.float64)
+    z = ball.project(x)
+    for row in range(ball.rows):
+        expected = bisected_projection(x[row].numpy(), ball.center[row].numpy(), ball.radius[row].item(), 0.0, 1.0)
+        assert z[row].numpy() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_projection_from_outside_reaches_the_edge_of_the_ball(norm, dtype):
+    ball, g = make_ball(5, norm, dtype, box=False, rows=500, features=64)
+    z = ball.project(ball.center + 10 * torch.randn(ball.center.shape, generator=g, dtype=dtype))
+    far = ball.radius[:, 0] > 1e-3
+    assert torch.allclose(
+        ball.size(z - ball.center)[far], ball.radius[far], rtol=2e-3 if dtype == torch.float32 else 1e-11
+    )
+
+
+def test_projection_with_features_on_their_bounds_and_unmoved_ones():
+    ball = Ball.around(torch.tensor([[0.0, 1.0, 0.5]]), torch.tensor([0.2]), "l2", Box.uniform(0.0, 1.0, 3))
+    z = ball.project(torch.tensor([[-3.0, 2.0, 0.5]]))
+    assert torch.equal(z, ball.center)
+    assert ball.project(torch.tensor([[-3.0, 2.0, 0.9]]))[0].tolist() == pytest.approx([0.0, 1.0, 0.7], abs=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_radius_of_zero_leaves_the_centre(norm, seeded):
+    ball = Ball.around(torch.rand(3, 4), torch.zeros(3), norm, Box.uniform(0.0, 1.0, 4))
+    assert torch.equal(ball.project(torch.randn(3, 4)), ball.center)
+    assert torch.equal(ball.random_point(ball.center, seeded()), ball.center)
+
+
+def test_a_centre_a_rounding_outside_the_box_is_admissible():
+    ball = Ball.around(torch.tensor([[1.0 + 5e-7]]), torch.tensor([1e-8]), "linf", Box.uniform(0.0, 1.0, 1))
+    assert ball.contains(ball.center).all()
+
+
+@pytest.mark.parametrize(("norm", "dual"), [("linf", 1.0), ("l2", 2.0)])
+def test_steepest_reaches_the_dual_norm(norm, dual):
+    ball, g = make_ball(0, norm, torch.float64)
+    gradient = torch.randn(ball.center.shape, generator=g, dtype=torch.float64)
+    direction = ball.steepest(gradient)
+    assert torch.allclose((direction * gradient).sum(dim=1), torch.linalg.vector_norm(gradient, ord=dual, dim=1))
+    assert torch.allclose(ball.size(direction), torch.ones(ball.rows, 1, dtype=torch.float64))
+
+
+def test_steepest_of_zero_is_zero_and_of_a_tiny_gradient_is_not():
+    ball = Ball.around(torch.zeros(2, 2), torch.ones(2), "l2", None)
+    direction = ball.steepest(torch.tensor([[0.0, 0.0], [3e-30, 4e-30]]))
+    assert direction[0].tolist() == [0.0, 0.0]
+    assert direction[1].tolist() == pytest.approx([0.6, 0.8])
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_random_points_are_uniform_in_the_ball(norm, seeded):
+    features, rows = 3, 20_000
+    ball = Ball.around(torch.zeros(rows, features, dtype=torch.float64), torch.full((rows,), 2.0), norm, None)
+    radii = ball.size(ball.random_point(ball.center, seeded()))[:, 0] / 2.0
+    # The norm of a uniform point has distribution function r**features; Kolmogorov-Smirnov at 1e-3.
+    ranks = (radii.sort().values ** features - (torch.arange(rows) + 0.5) / rows).abs().max().item()
+    assert ranks < 1.95 / rows**0.5
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_surface_points_are_farthest(norm, seeded):
+    ball = Ball.around(torch.zeros(50, 4, dtype=torch.float64), torch.full((50,), 0.3), norm, None)
+    z = ball.surface_point(seeded())
+    assert torch.allclose(ball.size(z - ball.center), ball.radius, rtol=1e-12)
+    if norm == "linf":
+        assert torch.allclose(z.abs(), ball.radius.expand_as(z))
+
+
+def test_warm_starts_are_kept_and_cold_ones_drawn(seeded):
+    ball, _ = make_ball(3, "linf", torch.float64)
+    start = ball.center.clone()
+    start[1] = ball.project(start + 0.01)[1]
+    drawn = ball.random_point(start, seeded())
+    assert torch.equal(drawn[1], start[1])
+    assert (drawn[0] != start[0]).any()
+
+
+def periodic_box():
+    return Box(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 1.0]), torch.tensor([True, False]))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_periodic_features_go_round_instead_of_being_clipped(norm):
+    ball = Ball.around(torch.tensor([[0.95, 0.95]], dtype=torch.float64), torch.tensor([0.1]), norm, periodic_box())
+    # 0.02 is 0.07 past 0.95 on the circle.
+    assert ball.project(torch.tensor([[0.02, 0.95]], dtype=torch.float64))[0].tolist() == pytest.approx([1.02, 0.95])
+    far = ball.project(torch.tensor([[1.2, 1.2]], dtype=torch.float64))
+    assert far[0, 0].item() > 1.0
+    assert far[0, 1].item() <= 1.0
+    assert ball.contains(far).all()
+
+
+def test_a_point_on_the_circle_is_never_more_than_half_a_period_away():
+    ball = Ball.around(torch.tensor([[0.2, 0.5]], dtype=torch.float64), torch.tensor([9.0]), "linf", periodic_box())
+    x = torch.stack([torch.linspace(-4, 4, 41, dtype=torch.float64), torch.full((41,), 0.5)], dim=1)
+    delta = ball.tile(41).project(x) - ball.center
+    assert delta[:, 0].abs().max().item() <= 0.5 + 1e-12
+
+
+def test_take_and_tile_pick_rows():
+    ball, _ = make_ball(1, "linf", torch.float64, rows=3)
+    assert torch.equal(ball.take(torch.tensor([2])).center, ball.center[2:])
+    assert torch.equal(ball.tile(2).radius, torch.cat([ball.radius, ball.radius]))

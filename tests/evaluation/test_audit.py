@@ -1,0 +1,244 @@
+"""The audit as a whole: order of the numbers, rows behind them, resuming, and an audit that fails."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import jsonschema
+import pytest
+import torch
+
+from counterspin.api import audit
+from counterspin.attacks import FGSM, PGD, RandomDraws
+from counterspin.circuits import (
+    Linear,
+    OutcomeGroups,
+    PauliExpectations,
+    Scale,
+    amplitude_encoding,
+    reuploading,
+    strongly_entangling,
+)
+from counterspin.errors import InputError, UsageError
+from counterspin.evaluation.schema import audit_schema
+from counterspin.models import LogisticRegression, QuantumClassifier
+from counterspin.threats import L2, Linf
+from counterspin.types import Box
+
+ATTACKS = (FGSM(), PGD(steps=15, restarts=2), RandomDraws(draws=200))
+SCHEMA = Path(__file__).parents[2] / "schemas" / "audit-1.json"
+
+
+def amplitude_model(classes: int = 3, seed: int = 0) -> QuantumClassifier:
+    """Random 3-qubit circuit on 8 amplitudes."""
+    model = QuantumClassifier(
+        amplitude_encoding(8) + strongly_entangling(3, 4),
+        OutcomeGroups.first(qubits=2, classes=classes),
+        Box.uniform(0.0, 1.0, features=8),
+        head=Scale(torch.tensor(10.0)),
+        weights=torch.randn(36, generator=torch.Generator().manual_seed(seed)),
+    )
+    return model.requires_grad_(False).eval()
+
+
+def angle_model() -> QuantumClassifier:
+    """Random 3-qubit re-uploading circuit with a linear head."""
+    generator = torch.Generator().manual_seed(1)
+    model = QuantumClassifier(
+        reuploading(3, 2, scale=torch.pi),
+        PauliExpectations.of("Z0", "Z1", "Z2"),
+        Box.uniform(0.0, 1.0, features=3),
+        head=Linear(torch.randn(4, 3, generator=generator), torch.zeros(4)),
+        generator=generator,
+    )
+    return model.requires_grad_(False).eval()
+
+
+def samples(model, count: int = 40, wrong: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random inputs labelled by the model itself, except for the first few."""
+    x = torch.rand(count, model.bounds.features, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    y = model(x).argmax(dim=1)
+    y[:wrong] = (y[:wrong] + 1) % model.classes
+    return x, y
+
+
+def without_times(record) -> dict:
+    """The record without wall times and path, which two runs do not share."""
+    data = record.to_json()
+    del data["run"], data["cost"]["seconds"]
+    for card in data["certificates"]:
+        card.pop("seconds", None)
+    for budget in data["budgets"]:
+        for attack in budget["attacks"].values():
+            del attack["seconds"]
+    return data
+
+
+def test_exact_numbers_agree_and_stay_below_every_attack():
+    model = amplitude_model()
+    x, y = samples(model)
+    report = audit(model, x, y, L2(0.05, 0.1, 0.2, units="relative", box="none"), tier="quick", attacks=ATTACKS)
+    assert report.record.clean_accuracy.value == pytest.approx(0.9)
+    assert report.record.sanity.verdict != "fail"
+    for budget in report.record.budgets:
+        assert budget.exact is not None
+        assert budget.certified is not None
+        assert budget.exact.lower == budget.exact.upper == budget.certified
+        assert budget.exact.decided.value == 1.0
+        # The exact attack is in the suite, so the worst case meets the exact number.
+        assert budget.worst_case == budget.exact.upper
+        assert budget.certified.value <= budget.worst_case_gradient.value
+        assert set(budget.attacks) == {"fgsm", "pgd", "random", "exact"}
+        weakest = min(a.robust_accuracy.value for name, a in budget.attacks.items() if name != "exact")
+        assert budget.worst_case_gradient.value <= weakest
+    values = [budget.worst_case.value for budget in report.record.budgets]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < values[0]
+
+
+@pytest.mark.parametrize("threat", [L2(0.05, 0.2, units="relative"), Linf(0.02, 0.1), Linf(0.02, 0.1, box="none")])
+def test_other_threats_certify_without_an_exact_claim(threat):
+    model = amplitude_model()
+    x, y = samples(model)
+    record = audit(model, x, y, threat, tier="quick", attacks=ATTACKS).record
+    for budget in record.budgets:
+        assert budget.exact is None
+        assert "exact" not in budget.attacks
+        assert budget.certified is not None
+        assert budget.certified.value <= budget.worst_case.value
+    assert record.budgets[0].certified.value > 0
+
+
+def test_a_model_nothing_is_known_of_has_no_certificate_and_says_why():
+    model = angle_model()
+    x, y = samples(model)
+    record = audit(model, x, y, Linf(0.02, 0.1), tier="quick", attacks=ATTACKS).record
+    assert all(budget.certified is None and budget.exact is None for budget in record.budgets)
+    assert record.median_radius is None
+    assert {card["method"] for card in record.certificates if not card["applies"]} == {"exact-l2", "guan"}
+    assert all(len(card["reason"]) > 20 for card in record.certificates)
+
+
+def test_rows_reproduce_every_share(tmp_path):
+    model = amplitude_model()
+    x, y = samples(model)
+    threat = L2(0.05, 0.2, units="relative", box="none")
+    record = audit(model, x, y, threat, tier="quick", attacks=ATTACKS, out=tmp_path / "run").record
+    with sqlite3.connect(tmp_path / "run" / "samples.sqlite") as connection:
+        rows = connection.execute("SELECT eps, attack, sample, correct, success FROM samples").fetchall()
+    connection.close()
+    assert len(rows) == 2 * 4 * len(x)
+    for budget in record.budgets:
+        for name, attack in budget.attacks.items():
+            standing = [c and not s for e, a, _, c, s in rows if e == budget.eps and a == name]
+            assert sum(standing) / len(x) == attack.robust_accuracy.value
+        broken = {sample for e, _, sample, _, s in rows if e == budget.eps and s}
+        correct = {sample for *_, sample, c, _ in rows if c}
+        assert len(correct - broken) / len(x) == budget.worst_case.value
+
+
+def test_the_same_call_recomputes_nothing(tmp_path):
+    model = amplitude_model()
+    x, y = samples(model)
+    threat = L2(0.1, units="relative", box="none")
+    first = audit(model, x, y, threat, tier="quick", attacks=ATTACKS, out=tmp_path / "run")
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*.safetensors")}
+    calls: list[str] = []
+    again = audit(
+        model, x, y, threat, tier="quick", attacks=ATTACKS, out=tmp_path / "run", progress=lambda *a: calls.append(a[0])
+    )
+    assert again.record == first.record
+    assert calls == []
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*.safetensors")} == times
+
+
+@pytest.mark.parametrize("stop_at", ["pgd at ε = 0.2", "certificates", "noise resilience", "sanity checks"])
+def test_an_interrupted_audit_resumes_with_the_same_numbers(tmp_path, stop_at):
+    model = amplitude_model()
+    x, y = samples(model)
+    threat = L2(0.05, 0.2, units="relative")
+
+    def interrupt(label: str, finished: int, total: int) -> None:
+        if label == stop_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        audit(model, x, y, threat, tier="quick", attacks=ATTACKS, out=tmp_path / "run", progress=interrupt)
+    resumed = audit(model, x, y, threat, tier="quick", attacks=ATTACKS, out=tmp_path / "run")
+    whole = audit(model, x, y, threat, tier="quick", attacks=ATTACKS)
+    assert without_times(resumed.record) == without_times(whole.record)
+
+
+def test_a_run_directory_of_another_configuration_is_refused(tmp_path):
+    model = amplitude_model()
+    x, y = samples(model)
+    audit(model, x, y, Linf(0.1), tier="quick", attacks=(FGSM(),), out=tmp_path / "run")
+    with pytest.raises(UsageError, match="another configuration"):
+        audit(model, x, y, Linf(0.2), tier="quick", attacks=(FGSM(),), out=tmp_path / "run")
+
+
+def test_the_published_schema_is_current_and_describes_a_run():
+    assert json.loads(SCHEMA.read_text()) == audit_schema(), (
+        "python -m counterspin.evaluation.schema > schemas/audit-1.json"
+    )
+    model = amplitude_model(classes=2)
+    x, y = samples(model)
+    record = audit(model, x, y, L2(0.1, units="relative", box="none"), tier="quick", attacks=(FGSM(),)).record
+    jsonschema.validate(record.to_json(), audit_schema())
+
+
+class Quantised:
+    """A masked model: scores in whole numbers, so gradients vanish and only the mask stands in the way."""
+
+    stochastic = False
+    differentiable = True
+    outputs = "logits"
+
+    def __init__(self, model: LogisticRegression) -> None:
+        self.model, self.bounds, self.classes = model, model.bounds, model.classes
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        scores = self.model(x)
+        # Straight-through of the wrong sign: the gradient leads away from the boundary.
+        return (8 * scores).round() + (scores.detach() - scores) * 1e-3
+
+
+def test_a_masked_model_makes_the_audit_unreliable():
+    linear = LogisticRegression(Box.uniform(0.0, 1.0, features=2), classes=2)
+    with torch.no_grad():
+        linear.weight.copy_(torch.tensor([[4.0, 0.0], [0.0, 4.0]]))
+    model = Quantised(linear.requires_grad_(False))
+    x = torch.rand(60, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = model(x).argmax(dim=1)
+    report = audit(model, x, y, Linf(0.2, 0.4), tier="quick", attacks=(FGSM(), PGD(steps=10), RandomDraws(draws=300)))
+    assert not report.reliable
+    failed = {check.id for check in report.record.sanity.checks if check.status == "FAIL"}
+    assert "S05" in failed
+
+
+def test_bad_data_is_refused_before_any_compute(tmp_path):
+    model = amplitude_model()
+    x, y = samples(model)
+    for bad, match in (
+        (x[:, :5], "features"),
+        (x.where(x < 0.9, torch.nan), "NaN"),
+        (x + 0.5, "leaves the box"),
+        (x[0], "shape"),
+    ):
+        with pytest.raises(InputError, match=match):
+            audit(model, bad, y, Linf(0.1), out=tmp_path / "run")
+    with pytest.raises(InputError, match="label 7"):
+        audit(model, x, torch.full_like(y, 7), Linf(0.1), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_save_copies_the_run(tmp_path):
+    model = amplitude_model()
+    x, y = samples(model)
+    report = audit(model, x, y, Linf(0.1), tier="quick", attacks=(FGSM(),))
+    page = report.save(tmp_path / "out")
+    assert page == tmp_path / "out" / "report.html"
+    assert page.read_text().startswith("<!")
+    assert (tmp_path / "out" / "run.json").is_file()
+    with pytest.raises(UsageError, match="not an empty directory"):
+        report.save(tmp_path / "out")

@@ -1,0 +1,102 @@
+import pytest
+
+from counterspin.evaluation.records import AuditRecord
+from counterspin.report import tables
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def test_every_row_fills_every_column(record: AuditRecord, unreliable: AuditRecord) -> None:
+    for audited in (record, unreliable):
+        curves = audited.noise_resilience.curves
+        assert audited.calibration is not None
+        for table in (
+            tables.budgets_table(audited),
+            tables.attacks_table(audited),
+            tables.cost_table(audited),
+            tables.calibration_table(audited.calibration),
+            tables.noise_table(curves[0]),
+            tables.shots_table(curves),
+        ):
+            assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_budgets_table(record: AuditRecord, unreliable: AuditRecord) -> None:
+    row = [plain(cell) for cell in tables.budgets_table(record).rows[1]]
+    assert row == ["0.1", *["46.0 % (38.9–53.2)"] * 3, "47.0 % (39.9–54.2)"]
+    boxed = [plain(cell) for cell in tables.budgets_table(unreliable).rows[2]]
+    assert boxed[1:4] == ["0.0 % (0 of 200; rule of three: below 1.5 %)", "no claim", boxed[1]]
+
+
+def test_open_bracket_shows_both_ends(audit, measured) -> None:
+    budget = audit().to_json()["budgets"][0]
+    budget["exact"] = {"lower": measured(90), "upper": measured(96), "decided": measured(194)}
+    cell = tables.budgets_table(audit(budgets=[budget])).rows[0][2]
+    assert plain(cell) == "45.0 % to 48.0 %; 97.0 % of samples settled"
+
+
+def test_attacks_table_has_one_row_per_attack_and_budget(record: AuditRecord) -> None:
+    rows = tables.attacks_table(record).rows
+    assert len(rows) == 7 * 3
+    assert [plain(cell) for cell in rows[0]] == ["fgsm", "0.05", "77.0 % (70.5–82.6)", "20.2 % (14.8–26.6)"]
+
+
+def test_cost_table_sums_budgets_and_shows_settings(audit) -> None:
+    budgets = audit().to_json()["budgets"]
+    for budget in budgets:
+        budget["attacks"]["pgd"]["config"] |= {"step_size": 0.1, "loss": {"name": "margin"}}
+    rows = {row[0]: [plain(cell) for cell in row[1:]] for row in tables.cost_table(audit(budgets=budgets)).rows}
+    total = 96500 * (1 + 2 + 3)
+    assert rows["pgd"][:2] == ["100", "5"]
+    assert rows["pgd"][2] == f"{total:,}".replace(",", " ")
+    assert rows["pgd"][-2:] == ["7.50 s", "step_size = 0.1, loss.name = margin"]
+    assert rows["exact"][:2] == ["–", "–"]
+    assert rows["whole audit"][5:7] == ["21 760 000", "41.7 s"]
+
+
+def test_noise_table_orders_shots_and_ends_with_infinity(record: AuditRecord) -> None:
+    table = tables.noise_table(record.noise_resilience.curves[1])
+    assert [plain(c) for c in table.columns] == [
+        "Strength",
+        "64 shots",
+        "256 shots",
+        "1 024 shots",
+        "4 096 shots",
+        "∞ shots",
+    ]
+    assert [row[0] for row in table.rows] == ["0", "0.05", "0.1", "0.2", "0.3"]
+    assert plain(table.rows[0][-1]).startswith("96.5 %")
+
+
+def test_facts_flatten() -> None:
+    assert tables.facts({"a": {"b": [1, (2.5, None)]}, "c": 1 / 3, "d": {}}) == [
+        ("a.b", "1, 2.5, none"),
+        ("c", "0.333333"),
+        ("d", "{}"),
+    ]
+
+
+def test_reproduce_a_recipe(record: AuditRecord) -> None:
+    assert tables.reproduce(record).replace(" \\\n ", "") == (
+        "counterspin audit digits-amplitude --norm l2 --units relative --box none --eps 0.05,0.1,0.15 "
+        "--samples 200 --tier quick --seed 0"
+    )
+
+
+def test_reproduce_quotes_for_the_shell(audit) -> None:
+    record = audit(model={"name": "a; rm -rf ~"}, dataset={"name": "my data.npz", "split": "given", "source": "file"})
+    text = tables.reproduce(record)
+    assert text.startswith("counterspin audit 'a; rm -rf ~' \\\n")
+    assert text.endswith("--data 'my data.npz'")
+
+
+@pytest.mark.parametrize("change", [{"dataset": {"name": "given in Python"}}, {"threat": {"target": 3}}])
+def test_reproduce_in_python_where_no_command_can(audit, change: dict) -> None:
+    threat = audit().threat | change.get("threat", {})
+    text = tables.reproduce(audit(**(change | {"threat": threat})))
+    target = ", target=3" if "threat" in change else ""
+    call = f"cs.audit(model, x, y, cs.L2(0.05, 0.1, 0.15, units='relative', box='none'{target}), tier='quick', seed=0)"
+    assert text.splitlines()[-1] == call
+    compile(text, "reproduce", "exec")

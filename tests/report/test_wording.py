@@ -1,0 +1,70 @@
+import pytest
+
+from counterspin.evaluation.records import AuditRecord, Measured
+from counterspin.report import wording
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def test_numbers() -> None:
+    assert [wording.number(v) for v in (None, 0.0, 0.1, 0.123456, 1e-9)] == ["–", "0", "0.1", "0.1235", "1e-09"]
+    assert plain(wording.count(1234567)) == "1 234 567"
+    assert [plain(wording.seconds(s)) for s in (0.4231, 12.34, 59.99, 185.2)] == [
+        "0.42 s",
+        "12.3 s",
+        "60.0 s",
+        "3 min 5 s",
+    ]
+
+
+def test_share_carries_its_interval() -> None:
+    share = Measured(value=0.475, low=0.4042, high=0.5467, n=200)
+    assert plain(wording.share(share)) == "47.5 % (40.4–54.7)"
+    assert wording.share(None) == "–"
+
+
+@pytest.mark.parametrize(("n", "bound"), [(200, "1.5 %"), (1000, "0.3 %"), (2, "100.0 %")])
+def test_zero_prints_the_rule_of_three(n: int, bound: str) -> None:
+    zero = Measured(value=0.0, low=0.0, high=0.5, n=n)
+    assert plain(wording.zero_note(zero)) == f"0 of {plain(wording.count(n))}; rule of three: below {bound}"
+    assert wording.zero_note(Measured(value=1 / n, low=0.0, high=0.5, n=n)) == ""
+
+
+def test_headline_is_the_middle_budget(record: AuditRecord) -> None:
+    assert plain(wording.headline(record)) == (
+        "At ε = 0.1 (share of ‖x‖, L2), 46.0 % of 200 test samples are correct and unbroken by every attack; "
+        "46.0 % is proved, so the number is exact."
+    )
+
+
+def test_headline_claims_nothing_exact_in_the_box(unreliable: AuditRecord) -> None:
+    assert plain(wording.headline(unreliable)) == (
+        "At ε = 0.1 (feature units, L∞), 46.0 % of 200 test samples are correct and unbroken by every attack; "
+        "20.0 % is proved."
+    )
+
+
+def test_headline_of_a_broken_model_without_certificate(audit, measured) -> None:
+    values = audit().to_json()["budgets"][1] | {"worst_case": measured(0), "certified": None, "exact": None}
+    sentence = plain(wording.headline(audit(budgets=[values])))
+    assert sentence.endswith("every attack (0 of 200; rule of three: below 1.5 %); nothing is proved.")
+
+
+def test_checks_sentence(audit, record: AuditRecord, unreliable: AuditRecord) -> None:
+    passing = record.to_json()["sanity"]
+    passing["verdict"] = "pass"
+    for check in passing["checks"]:
+        check["status"] = "PASS"
+    assert wording.checks_sentence(audit(sanity=passing)) == "Audit reliable: 11 of 11 checks passed."
+    assert wording.checks_sentence(record) == "Audit reliable, with warnings: 10 of 11 checks passed, 1 warned."
+    assert wording.checks_sentence(unreliable) == "Audit unreliable: 1 of 10 checks failed, 1 skipped."
+
+
+def test_exact_note_says_why_nothing_exact_is_claimed(audit, record: AuditRecord, unreliable: AuditRecord) -> None:
+    assert wording.exact_note(record).startswith("Exact:")
+    assert "outside the data box" in wording.exact_note(unreliable)
+    budgets = [b | {"exact": None} for b in record.to_json()["budgets"]]
+    assert "lower bound for this model" in wording.exact_note(audit(budgets=budgets))
+    assert "Nothing is proved" in wording.exact_note(audit(budgets=[b | {"certified": None} for b in budgets]))

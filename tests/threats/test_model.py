@@ -1,0 +1,95 @@
+import json
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterspin.errors import UsageError
+from counterspin.threats import L2, Linf, ThreatModel
+
+
+def test_the_short_forms_are_the_long_one():
+    assert Linf(0.1, 0.2) == ThreatModel(norm="linf", eps=(0.1, 0.2))
+    assert L2(1, units="relative", box="none", target=3) == ThreatModel(
+        norm="l2", eps=(1.0,), units="relative", box="none", target=3
+    )
+
+
+def test_it_is_a_hashable_value():
+    assert len({Linf(0.1), Linf(0.1), L2(0.1)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("eps", "message"),
+    [
+        ((), "eps is empty"),
+        ((0.0,), "above 0"),
+        ((-0.1, 0.2), "above 0"),
+        ((math.inf,), "finite"),
+        ((math.nan,), "finite"),
+        ((0.2, 0.1), "ascending"),
+        ((0.1, 0.1), "each once"),
+    ],
+)
+def test_budgets_that_make_no_grid_are_refused(eps, message):
+    with pytest.raises(UsageError, match=message):
+        Linf(*eps)
+
+
+@pytest.mark.parametrize(("name", "value"), [("norm", "l3"), ("units", "percent"), ("box", "unit")])
+def test_unknown_names_are_refused(name, value):
+    with pytest.raises(UsageError, match=f"{name} is {value!r}; allowed: "):
+        ThreatModel(**{"norm": "linf", "eps": (0.1,), name: value})
+
+
+@pytest.mark.parametrize("target", [-1, (0, -2)])
+def test_a_negative_target_is_refused(target):
+    with pytest.raises(UsageError, match="classes count from 0"):
+        Linf(0.1, target=target)
+
+
+def test_sizes_are_norms():
+    delta = torch.tensor([[3.0, -4.0], [0.0, 0.0]])
+    assert Linf(1).size(delta).tolist() == [4.0, 0.0]
+    assert L2(1).size(delta).tolist() == [5.0, 0.0]
+    assert (Linf(1).order, L2(1).order) == (math.inf, 2.0)
+
+
+def test_radii_in_feature_units_are_the_budgets():
+    x = torch.rand(3, 2, dtype=torch.float64)
+    assert Linf(0.1, 0.2).radii(x).tolist() == [[0.1] * 3, [0.2] * 3]
+
+
+def test_relative_radii_follow_the_norm_of_the_input():
+    x = torch.tensor([[3.0, -4.0], [0.0, 1.0]], dtype=torch.float64)
+    assert L2(0.1, 0.2, units="relative").radii(x).tolist() == pytest.approx(
+        torch.tensor([[0.5, 0.1], [1.0, 0.2]]).double()
+    )
+    assert Linf(0.5, units="relative").radii(x).tolist() == [[2.0, 0.5]]
+
+
+@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=5, unique=True), st.sampled_from(["feature", "relative"]))
+def test_radii_ascend_with_the_budget(eps, units):
+    x = torch.tensor([[1.0, -2.0], [0.5, 0.5]], dtype=torch.float64)
+    radii = L2(*sorted(eps), units=units).radii(x)
+    assert radii.shape == (len(eps), 2)
+    assert (radii.diff(dim=0) > 0).all()
+
+
+def test_targets_per_sample():
+    y = torch.tensor([0, 1, 2])
+    assert Linf(0.1).targets(y) is None
+    assert Linf(0.1, target=4).targets(y).tolist() == [4, 4, 4]
+    assert Linf(0.1, target=(1, 2, 0)).targets(y).tolist() == [1, 2, 0]
+    with pytest.raises(UsageError, match="2 classes for 3 samples"):
+        Linf(0.1, target=(1, 2)).targets(y)
+
+
+def test_json_round_trip():
+    threat = L2(0.1, 0.2, units="relative", box="none", target=(1, 0))
+    stored = json.loads(json.dumps(threat.to_json()))
+    assert stored == {"norm": "l2", "eps": [0.1, 0.2], "units": "relative", "box": "none", "target": [1, 0]}
+    stored["eps"], stored["target"] = tuple(stored["eps"]), tuple(stored["target"])
+    assert ThreatModel(**stored) == threat
