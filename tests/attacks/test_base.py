@@ -451,7 +451,7 @@ def test_history_counts_the_share_broken_and_the_margin_left(rows):
 
 def test_versions_and_seconds_are_recorded(cosine):
     result = FGSM()(cosine(2), GRID, [0] * 24, Linf(0.1))
-    assert set(result.versions) == {"python", "counterspin", "torch", "numpy"}
+    assert {"python", "counterspin", "torch", "numpy"} <= set(result.versions)
     assert result.versions["torch"] == torch.__version__
     assert result.budgets[0].seconds > 0
 

@@ -45,7 +45,7 @@ def encoding(kind: str, qubits: int) -> Amplitudes | None:
 
 
 @pytest.mark.parametrize("kind", ["ground", "real", "padded", "complex"])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), qubits=st.integers(1, 4))
 def test_scores_of_random_circuits_equal_dense_matrices(kind: str, seed: int, qubits: int) -> None:
     rng = np.random.default_rng(seed)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from importlib.metadata import version
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -24,6 +22,7 @@ from counterspin.errors import CapabilityError, ConditionsError, UsageError
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier, Cost, HasEffectiveObservables
 from counterspin.validation import as_features, as_labels, check_classifier_interface
+from counterspin.versions import versions
 
 __all__ = ["Attack", "AttackResult", "Ball", "BudgetResult"]
 
@@ -101,7 +100,7 @@ class Attack(ABC):
             config=self.config,
             threat=threat,
             seed=task.generator.initial_seed(),
-            versions=_versions(),
+            versions=versions(),
             correct=task.correct,
             budgets=tuple(self._budgets(task, ())),
         )
@@ -280,8 +279,3 @@ def _plain(value: Any) -> Any:
 
 def _nested(value: Any) -> Any:
     return {"kind": type(value).__name__, **_plain(value)} if is_dataclass(value) else value
-
-
-def _versions() -> dict[str, str]:
-    names = ("counterspin", "torch", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

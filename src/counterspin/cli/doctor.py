@@ -32,8 +32,8 @@ def _facts() -> dict[str, Any]:
     import torch
 
     from counterspin.circuits import Circuit, PauliExpectations, Readout, feature
-    from counterspin.evaluation.versions import versions
     from counterspin.simulation import run
+    from counterspin.versions import versions
 
     # The one-qubit code ⟨Z⟩ = cos x has a closed form: a broken torch build shows here first.
     x = torch.linspace(0.0, 3.0, 7, dtype=torch.float64)[:, None]

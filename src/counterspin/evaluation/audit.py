@@ -28,10 +28,10 @@ from counterspin.evaluation.sanity import SanityContext, run_checks, samples_dig
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.statistics import measured_share
 from counterspin.evaluation.summary import budget_records, median_radius, total_cost
-from counterspin.evaluation.versions import versions
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier, HasEffectiveObservables
 from counterspin.validation import as_features, as_labels, check_classifier_interface
+from counterspin.versions import versions
 
 __all__ = ["AuditSettings", "Subject", "audit_config", "run_audit"]
 

@@ -112,7 +112,7 @@ class QuantumClassifier(nn.Module):
         if "scale" in self._head_names():
             return Readout(self.measurement, Scale(self.scale))
         if "log_scale" in self._head_names():
-            return Readout(self.measurement, Scale(self.log_scale.exp()))
+            return Readout(self.measurement, Scale(self.get_parameter("log_scale").exp()))
         if "head_weight" in self._head_names():
             return Readout(self.measurement, Linear(self.head_weight, self.head_bias))
         return Readout(self.measurement)
