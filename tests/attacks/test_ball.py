@@ -117,15 +117,6 @@ def test_random_points_are_uniform_in_the_ball(norm, seeded):
     assert ranks < 1.95 / rows**0.5
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_surface_points_are_farthest(norm, seeded):
-    ball = Ball.around(torch.zeros(50, 4, dtype=torch.float64), torch.full((50,), 0.3), norm, None)
-    z = ball.surface_point(seeded())
-    assert torch.allclose(ball.size(z - ball.center), ball.radius, rtol=1e-12)
-    if norm == "linf":
-        assert torch.allclose(z.abs(), ball.radius.expand_as(z))
-
-
 def test_warm_starts_are_kept_and_cold_ones_drawn(seeded):
     ball, _ = make_ball(3, "linf", torch.float64)
     start = ball.center.clone()

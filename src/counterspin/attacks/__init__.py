@@ -1,10 +1,10 @@
 """Attacks: frozen configurations called on a model, a batch and a threat model."""
 
 from counterspin.attacks.base import Attack, AttackResult, BudgetResult
-from counterspin.attacks.evasion import APGD, FGSM, PGD, ExactL2Attack, RandomDraws
+from counterspin.attacks.evasion import APGD, FGSM, PGD, Corners, ExactL2Attack, RandomDraws
 from counterspin.attacks.gradients import Autodiff, ParameterShift
 from counterspin.attacks.losses import CrossEntropy, Margin
-from counterspin.attacks.registry import names, suite
+from counterspin.attacks.registry import every_attack, names, suite
 
 __all__ = [
     "APGD",
@@ -14,11 +14,13 @@ __all__ = [
     "AttackResult",
     "Autodiff",
     "BudgetResult",
+    "Corners",
     "CrossEntropy",
     "ExactL2Attack",
     "Margin",
     "ParameterShift",
     "RandomDraws",
+    "every_attack",
     "names",
     "suite",
 ]

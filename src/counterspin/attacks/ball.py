@@ -114,11 +114,6 @@ class Ball:
         cold = (start == self.center).all(dim=1, keepdim=True)
         return self.project(torch.where(cold, draw, start))
 
-    def surface_point(self, generator: torch.Generator) -> Tensor:
-        """A farthest point: a corner of the L-infinity ball or a point of the L2 sphere, cut by the box."""
-        direction = self._direction(generator)
-        return self.project(self.center + self.radius * (direction.sign() if self.norm == "linf" else direction))
-
     def _with(self, center: Tensor, radius: Tensor, lower: Tensor, upper: Tensor) -> Ball:
         return Ball(center=center, radius=radius, norm=self.norm, lower=lower, upper=upper, period=self.period)
 

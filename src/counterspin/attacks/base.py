@@ -135,6 +135,14 @@ class Attack(ABC):
         check_done(done, task)
         return self._budgets(task, tuple(done))
 
+    def refusal(self, model: Classifier, threat: ThreatModel) -> str | None:
+        """Why this attack cannot serve `model` under `threat`, as a sentence; None if it can."""
+        try:
+            self._check_threat(model, threat)
+        except (CapabilityError, ConditionsError) as reason:
+            return str(reason)
+        return None
+
     @abstractmethod
     def _run(self, oracle: Oracle, start: Tensor, ball: Ball, generator: torch.Generator) -> None:
         """Propose points to the oracle; what is found is read from it.

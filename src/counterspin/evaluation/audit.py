@@ -14,10 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterspin.attacks import Attack, AttackResult, ExactL2Attack
-from counterspin.attacks.registry import suite
+from counterspin.attacks import Attack, AttackResult
+from counterspin.attacks.registry import WHERE_IT_APPLIES, suite
 from counterspin.attacks.verdict import margins
-from counterspin.errors import ConditionsError
 from counterspin.evaluation.calibration import calibrate
 from counterspin.evaluation.certified import Certified, certify_all
 from counterspin.evaluation.fingerprints import model_digest
@@ -27,9 +26,9 @@ from counterspin.evaluation.run_store import RunStore
 from counterspin.evaluation.sanity import SanityContext, run_checks, samples_digest
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.statistics import measured_share
-from counterspin.evaluation.summary import budget_records, median_radius, total_cost
+from counterspin.evaluation.summary import EXACT, budget_records, median_radius, total_cost
 from counterspin.threats import ThreatModel
-from counterspin.types import Box, Classifier, HasEffectiveObservables
+from counterspin.types import Box, Classifier
 from counterspin.validation import as_features, as_labels, check_classifier_interface
 from counterspin.versions import versions
 
@@ -203,22 +202,12 @@ class _Steps:
 
 
 def _attacks(subject: Subject, threat: ThreatModel, settings: AuditSettings) -> tuple[Attack, ...]:
-    attacks = suite(settings.tier) if settings.attacks is None else settings.attacks
-    exact = threat.norm == "l2" and threat.box == "none" and has_quadratic_scores(subject.model)
-    one_rival = threat.target is None or subject.model.classes == 2
-    listed = any(isinstance(attack, ExactL2Attack) for attack in attacks)
-    return (*attacks, ExactL2Attack()) if exact and one_rival and not listed else attacks
-
-
-def has_quadratic_scores(model: Classifier) -> bool:
-    """Whether the model's scores are quadratic forms of the unit input (frozen amplitude encoding)."""
-    if not isinstance(model, HasEffectiveObservables):
-        return False
-    try:
-        model.effective_observables()
-    except ConditionsError:
-        return False
-    return True
+    chosen, extra = settings.attacks, tuple(a for a in WHERE_IT_APPLIES if a.refusal(subject.model, threat) is None)
+    if chosen is None:
+        return (*suite(settings.tier), *extra)
+    # Attacks somebody chose stay alone, but for the exact one: it closes the gap to the proof.
+    listed = {attack.name for attack in chosen}
+    return (*chosen, *(a for a in extra if a.name == EXACT and a.name not in listed))
 
 
 def _stage(store: RunStore, name: str, compute: Callable[[], Any]) -> Any:

@@ -13,7 +13,7 @@ __all__ = ["RandomDraws"]
 
 @dataclass(frozen=True, kw_only=True)
 class RandomDraws(Attack):
-    """Uniform draws from the ball in turn with draws from its farthest points (corners, or the sphere).
+    """Uniform draws from the ball.
 
     It needs no gradient, so it shows when gradients mislead: on periodic loss surfaces random draws have beaten
     100 steps of PGD.
@@ -34,12 +34,10 @@ class RandomDraws(Attack):
         return "random"
 
     def _run(self, oracle: Oracle, start: Tensor, ball: Ball, generator: torch.Generator) -> None:
-        left, turn = [self.draws - self.draws // 2, self.draws // 2], 0
-        while any(left) and not oracle.finished:
+        left = self.draws
+        while left and not oracle.finished:
             # As many copies as one model call holds.
-            copies = min(left[turn], max(1, ROWS_PER_CALL // ball.rows))
-            if copies:
-                balls = ball.tile(copies)
-                oracle.scores(balls.surface_point(generator) if turn else balls.random_point(balls.center, generator))
-            left[turn] -= copies
-            turn = 1 - turn
+            copies = min(left, max(1, ROWS_PER_CALL // ball.rows))
+            balls = ball.tile(copies)
+            oracle.scores(balls.random_point(balls.center, generator))
+            left -= copies
