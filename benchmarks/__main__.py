@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -23,11 +24,21 @@ def main(names: list[str]) -> int:
     for name in names or BENCHMARKS:
         rows = BENCHMARKS[name]()
         (folder / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
-        table = Table(*rows[0], title=name)
-        for row in rows:
-            table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
-        Console().print(table)
+        Console().print(_table(name, rows))
     return 0
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    """One row per quantity and one column per case: many quantities of few cases fit a terminal this way."""
+    first, *quantities = rows[0]
+    table = Table(first, *(str(row[first]) for row in rows), title=title)
+    for quantity in quantities:
+        table.add_row(quantity, *(_text(row[quantity]) for row in rows))
+    return table
+
+
+def _text(value: Any) -> str:
+    return "–" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

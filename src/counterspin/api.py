@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from counterspin.attacks import Attack
-from counterspin.errors import StorageError, UsageError
+from counterspin.attacks.verdict import margins
+from counterspin.errors import CounterspinError, InputError, ModelError, StorageError, UsageError
 from counterspin.evaluation.audit import AuditSettings, Subject, audit_config, run_audit
 from counterspin.evaluation.cards import model_card
 from counterspin.evaluation.fingerprints import run_key
 from counterspin.evaluation.records import AuditRecord
-from counterspin.evaluation.run_store import RunStore
-from counterspin.report import write_report
+from counterspin.evaluation.run_store import RunStore, read_record
 from counterspin.threats import ThreatModel
+from counterspin.types import Outputs
+from counterspin.validation import check_classifier_interface
 
 __all__ = ["AuditReport", "audit"]
 
@@ -60,6 +64,8 @@ class AuditReport:
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as staging:
                 copy = Path(staging) / "run"
                 shutil.copytree(self.directory, copy)
+                with RunStore(copy, None) as store:
+                    store.write_record(self.record.model_copy(update={"run": str(target)}))
                 copy.replace(target)
         except OSError as error:
             raise StorageError(
@@ -76,14 +82,14 @@ def audit(
     *,
     tier: str = "standard",
     seed: int = 0,
-    attacks: tuple[Attack, ...] | None = None,
+    attacks: Sequence[Attack] | None = None,
     out: str | Path | None = None,
     runs: str | Path | None = None,
     name: str | None = None,
     dataset: dict[str, Any] | None = None,
-    class_names: tuple[str, ...] = (),
-    feature_names: tuple[str, ...] = (),
-    image_shape: tuple[int, int] | None = None,
+    class_names: Sequence[str] = (),
+    feature_names: Sequence[str] = (),
+    image_shape: Sequence[int] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> AuditReport:
     """Attack a classifier, prove what can be proved, check the evaluation itself, and write the report.
@@ -99,7 +105,7 @@ def audit(
         attacks: instead of the tier's attacks.
         out: run directory; the same call on it resumes or reads what is finished.
         runs: directory in which the run gets one of its own, named after model and key; None (and no `out`): a
-            temporary one.
+            temporary one, which lives as long as the report.
         name: name of the model in the report.
         dataset: what the record says of the data (name, split, source, licence, sha256).
         class_names: one per class.
@@ -108,9 +114,10 @@ def audit(
         progress: called with a label, finished and total steps.
 
     Raises:
-        InputError: data that cannot be used.
+        InputError: data that cannot be used, or names that do not fit them.
         ModelError: a model that cannot be used.
-        UsageError: `out` holds another run.
+        UsageError: options that make no sense, or `out` holds another run.
+        StorageError: the disk refused, or the run directory is damaged.
 
     Example:
         >>> import counterspin as cs
@@ -120,30 +127,115 @@ def audit(
         >>> report.record.budgets[0].worst_case.n
         20
     """
+    settings = _settings(threat, tier, seed, attacks)
     subject = Subject.checked(
-        model,
+        check_classifier_interface(model),
         x,
         y,
         threat,
         model_card=model_card(model, name),
-        dataset_card=dataset or {"name": "given in Python"},
+        dataset_card=_json("dataset", dataset or {"name": "data given in Python"}),
         class_names=tuple(class_names),
         feature_names=tuple(feature_names),
-        image_shape=image_shape,
+        image_shape=None if image_shape is None else _rows_and_columns(image_shape),
     )
-    settings = AuditSettings(tier=tier, seed=seed, attacks=attacks)
+    _check_names(subject)
+    _check_scores(subject)
     config = audit_config(subject, threat, settings)
     temporary = tempfile.mkdtemp(prefix="counterspin-") if out is None and runs is None else None
-    own_name = f"{subject.model_card['name']}-{run_key(config)[:12]}"
+    # Of a name that is a path the last part: a run must not leave `runs`.
+    own_name = f"{Path(subject.model_card['name']).name}-{run_key(config)[:12]}"
     directory = Path(out) if out is not None else Path(runs or temporary or ".") / own_name
-    with RunStore(directory, config) as store:
-        record = run_audit(subject, threat, settings, store, progress or _silent)
-        if not (directory / "report.html").is_file():
-            write_report(store)
+    try:
+        record = _audited(subject, threat, settings, config, directory, progress or _silent)
+    except BaseException:
+        _discard(temporary)
+        raise
     report = AuditReport(record=record, directory=directory)
-    if temporary is not None:
-        weakref.finalize(report, shutil.rmtree, temporary, ignore_errors=True)
+    weakref.finalize(report, _discard, temporary)
     return report
+
+
+def _audited(
+    subject: Subject,
+    threat: ThreatModel,
+    settings: AuditSettings,
+    config: dict[str, Any],
+    directory: Path,
+    progress: Callable[[str, int, int], None],
+) -> AuditRecord:
+    """Do or read the audit, and complete what is missing of its two readable files."""
+    with RunStore(directory, config) as store:
+        record = run_audit(subject, threat, settings, store, progress)
+        try:
+            read_record(directory)
+        except CounterspinError:
+            store.write_record(record)
+        if not (directory / "report.html").is_file():
+            progress("report", 0, 1)
+            from counterspin.report import write_report  # here: the charts' library takes long to import
+
+            write_report(store)
+    return record
+
+
+def _settings(threat: Any, tier: Any, seed: Any, attacks: Any) -> AuditSettings:
+    if not isinstance(threat, ThreatModel):
+        raise UsageError(f"threat is {threat!r}; give a threat model, for example cs.Linf(0.05, 0.1).")
+    if tier not in ("quick", "standard"):
+        raise UsageError(f"tier is {tier!r}; allowed: quick, standard.")
+    if not isinstance(seed, int) or seed < 0:
+        raise UsageError(f"seed is {seed!r}; give a whole number from 0 upwards.")
+    if attacks is None:
+        return AuditSettings(tier=tier, seed=seed)
+    if not isinstance(attacks, Sequence) or not attacks or not all(isinstance(attack, Attack) for attack in attacks):
+        raise UsageError(f"attacks is {attacks!r}; give at least one attack, for example (cs.attacks.PGD(),).")
+    names = [attack.name for attack in attacks]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"attacks holds {', '.join(twice)} more than once; results go by name, audit them separately.")
+    return AuditSettings(tier=tier, seed=seed, attacks=tuple(attacks))
+
+
+def _rows_and_columns(shape: Sequence[int]) -> tuple[int, int]:
+    if len(shape) != 2:
+        raise InputError(f"image_shape is {tuple(shape)}; give the number of rows and the number of columns.")
+    return int(shape[0]), int(shape[1])
+
+
+def _check_names(subject: Subject) -> None:
+    """Refuse before any compute what the report could not draw after it."""
+    features = subject.x.shape[1]
+    for argument, names, expected in (
+        ("class_names", subject.class_names, subject.model.classes),
+        ("feature_names", subject.feature_names, features),
+    ):
+        if names and len(names) != expected:
+            raise InputError(f"{argument} holds {len(names)} names; the model has {expected} of them.")
+    shape = subject.image_shape
+    if shape is not None and math.prod(shape) != features:
+        raise InputError(f"image_shape is {shape}; rows x columns must be the number of features, {features}.")
+
+
+def _check_scores(subject: Subject) -> None:
+    """Refuse a model that fails on the first sample, in the precision of verdicts."""
+    if subject.model.classes < 2:
+        raise ModelError(f"model.classes is {subject.model.classes}; a classifier has at least 2.")
+    if subject.model.outputs not in get_args(Outputs):
+        raise ModelError(f"model.outputs is {subject.model.outputs!r}; allowed: {', '.join(get_args(Outputs))}.")
+    margins(subject.model, subject.x[:1], subject.y[:1])
+
+
+def _json(argument: str, value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{argument} cannot be stored as JSON ({error}); give texts and finite numbers.") from None
+
+
+def _discard(temporary: str | None) -> None:
+    if temporary is not None:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _silent(label: str, finished: int, total: int) -> None:

@@ -86,6 +86,18 @@ def test_a_radius_of_zero_leaves_the_centre(norm, seeded):
     assert torch.equal(ball.random_point(ball.center, seeded()), ball.center)
 
 
+@pytest.mark.parametrize(("norm", "reach"), [("linf", 0.7), ("l2", (0.7**2 + 0.5**2) ** 0.5)])
+@pytest.mark.parametrize("budget", [0.9, 10.0, 1e300])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_budget_beyond_the_box_is_the_distance_of_its_farthest_corner(norm, reach, budget, dtype):
+    center = torch.tensor([[0.3, 0.5]], dtype=dtype)
+    ball = Ball.around(center, torch.tensor([budget], dtype=torch.float64), norm, Box.uniform(0.0, 1.0, 2))
+    assert ball.radius.item() == pytest.approx(reach, rel=1e-6)
+    corners = torch.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 0.0]], dtype=dtype)
+    wide = ball.tile(3)
+    assert torch.allclose(wide.project(corners), corners, atol=1e-6)
+
+
 def test_a_centre_a_rounding_outside_the_box_is_admissible():
     ball = Ball.around(torch.tensor([[1.0 + 5e-7]]), torch.tensor([1e-8]), "linf", Box.uniform(0.0, 1.0, 1))
     assert ball.contains(ball.center).all()

@@ -127,7 +127,10 @@ def test_misclassified_and_linf(bit):
     ],
 )
 def test_other_readouts_are_refused(measurement, head, message):
-    model = QuantumClassifier(amplitude_encoding(4), measurement, Box.uniform(-5, 5, features=4), head=head)
+    # Not trainable: a trained scale is always positive, a fixed one may be anything.
+    model = QuantumClassifier(
+        amplitude_encoding(4), measurement, Box.uniform(-5, 5, features=4), head=head, trainable_head=False
+    )
     with pytest.raises(ConditionsError, match=message):
         GuanCertificate()(model, torch.eye(4), torch.tensor([0, 0, 1, 1]), L2(0.1))
 

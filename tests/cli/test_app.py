@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from counterspin.cli.app import _run
+from counterspin.cli.app import run
 from counterspin.evaluation.schema import audit_schema
 from counterspin.models import LogisticRegression, save_model
 from counterspin.types import Box
@@ -37,21 +37,21 @@ AUDIT = ["audit", "model", "--data", "data.npz", "--norm", "linf", "--eps", "0.0
 
 
 def test_audit_of_a_saved_model_prints_a_valid_record(saved, capsys):
-    assert _run([*AUDIT, "--json"]) == 0
+    assert run([*AUDIT, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     jsonschema.validate(record, audit_schema())
     assert record["schema"] == 1
     assert record["clean_accuracy"]["value"] == 1.0
     assert [b["eps"] for b in record["budgets"]] == [0.05, 0.1]
     assert (Path(record["run"]) / "report.html").is_file()
-    assert _run(["report", record["run"]]) == 0
+    assert run(["report", record["run"]]) == 0
     assert capsys.readouterr().out.strip() == str(Path(record["run"]) / "report.html")
 
 
 def test_audit_prints_a_table_and_the_path(saved, capsys):
-    assert _run(AUDIT) == 0
+    assert run(AUDIT) == 0
     out = capsys.readouterr().out
-    assert "worst case of all attacks" in out
+    assert "worst case" in out
     assert "quick tier: not for publication" in out
     assert "report.html" in out
 
@@ -65,28 +65,34 @@ def test_audit_prints_a_table_and_the_path(saved, capsys):
         (["--eps", "0.2,0.1"], 2, "ascending"),
         (["--norm", "l7"], 2, "norm is 'l7'"),
         (["--box", "maybe"], 2, "box is 'maybe'"),
-        (["--tier", "huge"], 2, "--tier is 'huge'"),
+        (["--tier", "huge"], 2, "cannot go with --tier huge"),
+        (["--seed", "-1"], 2, "seed is -1"),
         (["--samples", "0"], 2, "--samples is 0"),
         (["--data", "missing.npz"], 3, "cannot be read"),
         (["--nonsense"], 2, "No such option"),
     ],
 )
 def test_bad_options_are_one_sentence(saved, capsys, change, code, sentence):
-    assert _run([*AUDIT, *change]) == code
+    assert run([*AUDIT, *change]) == code
     error = capsys.readouterr().err
     assert sentence in error
     assert "Traceback" not in error
 
 
+def test_unknown_tier(saved, capsys):
+    assert run([*AUDIT[:-1], "--tier", "huge"]) == 2
+    assert "tier is 'huge'; allowed: quick, standard." in capsys.readouterr().err
+
+
 def test_unknown_recipe_suggests_the_closest(capsys):
-    assert _run(["audit", "digits-amplitud"]) == 2
+    assert run(["audit", "digits-amplitud"]) == 2
     assert "Did you mean digits-amplitude" in capsys.readouterr().err
 
 
 def test_saved_model_without_data_or_budgets(saved, capsys):
-    assert _run(["audit", "model"]) == 2
+    assert run(["audit", "model"]) == 2
     assert "--data FILE.npz" in capsys.readouterr().err
-    assert _run(["audit", "model", "--data", "data.npz"]) == 2
+    assert run(["audit", "model", "--data", "data.npz"]) == 2
     assert "--norm and --eps must be given" in capsys.readouterr().err
 
 
@@ -94,12 +100,12 @@ def test_truncated_model_and_data(saved, capsys):
     weights = saved / "model" / "weights.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    assert _run(AUDIT) == 3
+    assert run(AUDIT) == 3
     assert "Traceback" not in capsys.readouterr().err
     weights.write_bytes(whole)
     data = saved / "data.npz"
     data.write_bytes(data.read_bytes()[:100])
-    assert _run(AUDIT) == 3
+    assert run(AUDIT) == 3
     assert "data.npz cannot be read" in capsys.readouterr().err
 
 
@@ -110,12 +116,12 @@ def test_truncated_model_and_data(saved, capsys):
         (np.full((5, 4), 2.0), np.zeros(5), "leaves the box"),
         (np.zeros((5, 3)), np.zeros(5), "3 features"),
         (np.zeros((5, 4)), np.full(5, 2), "label 2"),
-        (np.zeros((5, 4)), np.zeros(4), "one label per sample"),
+        (np.zeros((5, 4)), np.zeros(4), "y of shape (4,)"),
     ],
 )
 def test_bad_data_exit_with_3(saved, capsys, x, y, sentence):
     np.savez(saved / "data.npz", x=x, y=y)
-    assert _run(AUDIT) == 3
+    assert run(AUDIT) == 3
     error = capsys.readouterr().err
     assert sentence in error
     assert "Traceback" not in error
@@ -123,37 +129,56 @@ def test_bad_data_exit_with_3(saved, capsys, x, y, sentence):
 
 
 def test_run_directory_of_another_configuration(saved, capsys):
-    assert _run([*AUDIT, "--out", "run"]) == 0
-    assert _run([*AUDIT, "--out", "run", "--seed", "1"]) == 2
+    assert run([*AUDIT, "--out", "run"]) == 0
+    assert run([*AUDIT, "--out", "run", "--seed", "1"]) == 2
     assert "another configuration" in capsys.readouterr().err
-    assert _run(["report", "nothing"]) == 2
+    assert run(["report", "nothing"]) == 2
 
 
-def test_list_and_doctor(capsys):
-    assert _run(["list", "attacks", "--json"]) == 0
-    attacks = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert attacks["exact"]["norms"] == ["l2"]
-    assert "gradient" in attacks["pgd"]["requires"]
-    assert _run(["list", "recipes", "--json"]) == 0
-    assert "digits-amplitude" in [row["name"] for row in json.loads(capsys.readouterr().out)]
-    assert _run(["list", "people"]) == 2
+@pytest.mark.parametrize("damage", [lambda text: text[: len(text) // 2], lambda _: "[]"], ids=["truncated", "foreign"])
+def test_the_same_command_writes_a_damaged_record_anew(saved, capsys, damage):
+    assert run([*AUDIT, "--out", "run"]) == 0
+    record = saved / "run" / "run.json"
+    whole = record.read_text()
+    record.write_text(damage(whole))
+    assert run(["report", "run"]) == 3
+    assert "run the audit's command again" in capsys.readouterr().err
+    assert run([*AUDIT, "--out", "run"]) == 0
+    assert record.read_text() == whole
+    record.unlink()
+    assert run([*AUDIT, "--out", "run"]) == 0
+    assert record.read_text() == whole
+
+
+def test_a_moved_run_reports_where_it_is(saved, capsys):
+    assert run([*AUDIT, "--out", "run"]) == 0
+    (saved / "run").rename(saved / "moved")
     capsys.readouterr()
-    assert _run(["doctor", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["engine"]["correct"] is True
+    assert run(["report", "moved", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["run"] == "moved"
+    assert "moved" in (saved / "moved" / "report.html").read_text()
+
+
+def test_an_interrupt_is_one_sentence(saved, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("counterspin.evaluation.audit.run_checks", interrupted)
+    assert run([*AUDIT, "--out", "run"]) == 130
+    assert capsys.readouterr().err.strip() == (
+        "counterspin: interrupted; finished work is stored, the same command resumes"
+    )
+    monkeypatch.undo()
+    monkeypatch.chdir(saved)
+    assert run([*AUDIT, "--out", "run"]) == 0
 
 
 def test_unreliable_audits_exit_with_1(saved, capsys, monkeypatch):
     from counterspin.evaluation.records import SanityRecord
 
     monkeypatch.setattr("counterspin.evaluation.audit.run_checks", lambda *_: SanityRecord(verdict="fail", checks=[]))
-    assert _run(AUDIT) == 1
+    assert run(AUDIT) == 1
     assert "UNRELIABLE" in capsys.readouterr().out
-
-
-def test_help_imports_nothing_heavy():
-    code = "import sys; from counterspin.cli.app import _run; _run(['--help']); print('torch' in sys.modules)"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip().endswith("False")
 
 
 @pytest.mark.slow
@@ -181,7 +206,7 @@ def test_full_disk_is_one_sentence(saved, tmp_path_factory, capsys):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True).returncode:
         pytest.skip("this machine allows no mounts")
     try:
-        assert _run([*AUDIT, "--out", str(disk / "run")]) == 3
+        assert run([*AUDIT, "--out", str(disk / "run")]) == 3
         error = capsys.readouterr().err
         assert "free disk space" in error
         assert "Traceback" not in error

@@ -216,6 +216,44 @@ def test_a_masked_model_makes_the_audit_unreliable():
     assert "S05" in failed
 
 
+def test_nothing_correct_leaves_nothing_robust_and_nothing_to_attack():
+    model = amplitude_model()
+    x, y = samples(model, wrong=40)
+    record = audit(model, x, y, L2(0.1, units="relative", box="none"), tier="quick", attacks=ATTACKS).record
+    budget = record.budgets[0]
+    assert record.clean_accuracy.value == budget.worst_case.value == budget.worst_case_gradient.value == 0.0
+    assert budget.exact is not None
+    assert budget.exact.upper.value == 0.0
+    assert all(attack.attack_success_rate is None and attack.circuits == 0 for attack in budget.attacks.values())
+    assert record.sanity.verdict != "fail"
+
+
+def test_one_sample_and_copies_of_it_agree():
+    model = amplitude_model()
+    x, y = (tensor[10:11] for tensor in samples(model))
+    threat = L2(0.01, 0.6, units="relative", box="none")
+    one = audit(model, x, y, threat, tier="quick", attacks=ATTACKS).record
+    many = audit(model, x.repeat(7, 1), y.repeat(7), threat, tier="quick", attacks=ATTACKS).record
+    assert one.calibration is None
+    assert [b.exact.lower.value for b in one.budgets] == [1.0, 0.0]  # pyright: ignore[reportOptionalMemberAccess]
+    assert [b.worst_case.value for b in one.budgets] == [b.worst_case.value for b in many.budgets] == [1.0, 0.0]
+
+
+def test_a_target_among_three_classes_gets_a_bracket_and_no_exact_attack():
+    model = amplitude_model()
+    x, y = samples(model, wrong=0)
+    x, y = x[y != 2], y[y != 2]
+    threat = L2(0.1, 0.5, units="relative", box="none", target=2)
+    record = audit(model, x, y, threat, tier="quick", attacks=ATTACKS).record
+    for budget in record.budgets:
+        assert "exact" not in budget.attacks
+        assert budget.exact is not None
+        assert budget.exact.lower == budget.certified
+        assert budget.exact.lower.value <= budget.exact.upper.value <= budget.worst_case.value
+    with pytest.raises(InputError, match="leave out samples"):
+        audit(model, *samples(model), threat, tier="quick", attacks=ATTACKS)
+
+
 def test_bad_data_is_refused_before_any_compute(tmp_path):
     model = amplitude_model()
     x, y = samples(model)

@@ -114,6 +114,15 @@ def test_a_learned_scale_stays_positive_and_moves_by_shares() -> None:
     assert 0 < float(shrunk.value.detach()) < 1e-40
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+def test_a_trainable_scale_needs_a_logarithm(value: float) -> None:
+    with pytest.raises(ModelError, match="above 0"):
+        amplitude_model(head=Scale(torch.tensor(value)))
+    fixed = amplitude_model(head=Scale(torch.tensor(-1.0)), trainable_head=False)
+    plain = amplitude_model(head=None)
+    assert torch.equal(fixed(points(7)), -plain(points(7)))
+
+
 def test_copies_keep_their_own_folded_form() -> None:
     model = amplitude_model().requires_grad_(False)
     x = points(7)

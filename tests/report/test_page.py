@@ -109,7 +109,7 @@ def test_a_failed_check_raises_the_banner(parsed_unreliable: Page) -> None:
     assert "S10 SKIP A huge budget breaks all that can be broken – – No box." in text
     assert "not for publication" not in text
     assert "No exact value is claimed." in text
-    assert "0.0 % (0 of 200; rule of three: below 1.5 %)" in text
+    assert "0 of 200: with 95 % confidence the true share is below 1.5 % (rule of three)" in text
 
 
 def test_gallery(parsed: Page, parsed_unreliable: Page) -> None:
@@ -222,6 +222,13 @@ def test_save_report_keeps_the_old_file_when_the_disk_is_full(tmp_path: Path, mo
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_save_report_into_a_missing_folder(tmp_path: Path) -> None:
+def test_save_report_where_a_file_stands_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be written"):
-        save_report("new", tmp_path / "missing" / "report.html")
+        save_report("new", tmp_path / "file" / "report.html")
+
+
+def test_the_path_of_the_run_stays_private(audit) -> None:
+    text = Page(render(audit(run="/home/someone/secret/run-5c1e"), ReportSamples())).text
+    assert "run directory run-5c1e" in text
+    assert "secret" not in text

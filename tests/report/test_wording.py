@@ -25,23 +25,32 @@ def test_share_carries_its_interval() -> None:
     assert wording.share(None) == "–"
 
 
-@pytest.mark.parametrize(("n", "bound"), [(200, "1.5 %"), (1000, "0.3 %"), (2, "100.0 %")])
+@pytest.mark.parametrize(("n", "bound"), [(200, "1.5 %"), (1000, "0.3 %"), (2, "100 %")])
 def test_zero_prints_the_rule_of_three(n: int, bound: str) -> None:
     zero = Measured(value=0.0, low=0.0, high=0.5, n=n)
-    assert plain(wording.zero_note(zero)) == f"0 of {plain(wording.count(n))}; rule of three: below {bound}"
+    expected = f"0 of {n}: with 95 % confidence the true share is below {bound} (rule of three)"
+    assert wording.zero_note(zero) == expected
     assert wording.zero_note(Measured(value=1 / n, low=0.0, high=0.5, n=n)) == ""
+    assert wording.zero_note(Measured(value=0.0, low=0.0, high=1.0, n=0)) == ""
+
+
+def test_headline_names_what_was_tried_and_on_what(audit) -> None:
+    values = audit().to_json()["budgets"][1]
+    values["attacks"] = {"pgd": values["attacks"]["pgd"]}
+    record = audit(budgets=[values], dataset={"name": "data given in Python"})
+    assert "of 200 samples are correct and unbroken by the one attack tried;" in plain(wording.headline(record))
 
 
 def test_headline_is_the_middle_budget(record: AuditRecord) -> None:
     assert plain(wording.headline(record)) == (
-        "At ε = 0.1 (share of ‖x‖, L2), 46.0 % of 200 test samples are correct and unbroken by every attack; "
+        "At ε = 0.1 (share of ‖x‖, L2), 46.0 % of 200 test samples are correct and unbroken by all 7 attacks tried; "
         "46.0 % is proved, so the number is exact."
     )
 
 
 def test_headline_claims_nothing_exact_in_the_box(unreliable: AuditRecord) -> None:
     assert plain(wording.headline(unreliable)) == (
-        "At ε = 0.1 (feature units, L∞), 46.0 % of 200 test samples are correct and unbroken by every attack; "
+        "At ε = 0.1 (feature units, L∞), 46.0 % of 200 test samples are correct and unbroken by all 6 attacks tried; "
         "20.0 % is proved."
     )
 
@@ -49,7 +58,9 @@ def test_headline_claims_nothing_exact_in_the_box(unreliable: AuditRecord) -> No
 def test_headline_of_a_broken_model_without_certificate(audit, measured) -> None:
     values = audit().to_json()["budgets"][1] | {"worst_case": measured(0), "certified": None, "exact": None}
     sentence = plain(wording.headline(audit(budgets=[values])))
-    assert sentence.endswith("every attack (0 of 200; rule of three: below 1.5 %); nothing is proved.")
+    assert sentence.endswith(
+        "0.0 % of 200 test samples are correct and unbroken by all 7 attacks tried; nothing is proved."
+    )
 
 
 def test_checks_sentence(audit, record: AuditRecord, unreliable: AuditRecord) -> None:

@@ -29,6 +29,7 @@ def test_it_is_a_hashable_value():
         ((-0.1, 0.2), "above 0"),
         ((math.inf,), "finite"),
         ((math.nan,), "finite"),
+        ((0.1, 1e20), "at most 1e"),
         ((0.2, 0.1), "ascending"),
         ((0.1, 0.1), "each once"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -50,7 +50,7 @@ class Ball:
         box = Box.unbounded(center.shape[1]) if box is None else box
         periodic = box.periodic.to(center.device)
         lower, upper = box.lower.to(center), box.upper.to(center)
-        return cls(
+        ball = cls(
             center=center,
             radius=radius.to(center)[:, None],
             norm=norm,
@@ -58,6 +58,9 @@ class Ball:
             upper=torch.maximum(upper.masked_fill(periodic, torch.inf), center),
             period=(upper - lower).masked_fill(~periodic, torch.inf),
         )
+        # The same set with a radius that is reached: steps are shares of it, and would jump from wall to wall.
+        farthest = ball.size(torch.maximum(ball.upper - center, center - ball.lower))
+        return replace(ball, radius=torch.minimum(ball.radius, farthest))
 
     @property
     def rows(self) -> int:

@@ -1,5 +1,5 @@
 """The command line: argument handling and nothing else."""
 
-from counterspin.cli.app import main
+from counterspin.cli.entry import main
 
 __all__ = ["main"]

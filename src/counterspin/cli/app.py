@@ -15,10 +15,13 @@ from counterspin.cli.report import report
 from counterspin.cli.train import train
 from counterspin.errors import CounterspinError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]
 
 # Typer carries its own click, under a private name: its usage error is the base of the one class it publishes.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+# What a shell reports for a program ended by SIGPIPE.
+_CLOSED_PIPE = 141
 
 app = typer.Typer(
     name="counterspin",
@@ -48,16 +51,12 @@ def _root(
     """Attack, certify and audit quantum machine-learning classifiers.
 
     Exit codes: 0 done, 1 done but unreliable, 2 usage, 3 bad data or model or full disk, 4 budget reached,
-    130 interrupted.
+    130 interrupted, 141 nobody reads the output.
     """
 
 
-def main() -> None:
-    """Run the command line; every failure is one sentence and an exit code."""
-    sys.exit(_run(sys.argv[1:]))
-
-
-def _run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
+    """The exit code of a command line; every failure is one sentence on standard error."""
     try:
         code = app(arguments, standalone_mode=False)
     except _UsageError as error:
@@ -67,18 +66,23 @@ def _run(arguments: list[str]) -> int:
         code = 130
     except CounterspinError as error:
         return _failed(str(error), error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has gone; the interpreter must not try to flush into it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit:
+        return _nobody_reads()
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
-        place = error.filename or "the disk"
+        place = error.filename or "the output"
         return _failed(f"{place} cannot be written ({error.strerror}); free disk space or choose another place", 3)
-    if code == 130:
+    if code == 130:  # typer answers most interrupts itself, without a word
         return _failed("interrupted; finished work is stored, the same command resumes", 130)
     return code if isinstance(code, int) else 0
+
+
+def _nobody_reads() -> int:
+    """The reader of our output has gone: typer and rich then leave with code 1, which here would mean unreliable."""
+    # The interpreter must not try to flush into the closed pipe again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _CLOSED_PIPE
 
 
 def _failed(message: str, code: int) -> int:

@@ -28,20 +28,24 @@ def audit(
     samples: Annotated[
         int | None, typer.Option(help="First N test samples; default 200 (quick) or at most 500.")
     ] = None,
-    tier: Annotated[str, typer.Option(help="standard, or quick: smaller settings, not for publication.")] = "standard",
+    tier: Annotated[
+        str | None, typer.Option(help="standard (default), or quick: smaller settings, not for publication.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Short for --tier quick.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of every random stream.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Run directory; default runs/<model>-<key>.")] = None,
-    data: Annotated[Path | None, typer.Option(help="A .npz with x and y, for a saved model.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A .npz with x and y, for a saved model; default MODEL/test.npz.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Attack a model, prove what can be proved, check the evaluation itself, and write a report.
 
     Re-issuing the command resumes an interrupted audit. Exit code 1 means a sanity check failed: done, but unreliable.
     """
-    if tier not in ("quick", "standard"):
-        raise UsageError(f"--tier is {tier!r}; allowed: quick, standard.")
-    tier = "quick" if quick else tier
+    if quick and tier not in (None, "quick"):
+        raise UsageError(f"--quick is short for --tier quick; it cannot go with --tier {tier}.")
+    tier = tier or ("quick" if quick else "standard")
     if samples is not None and samples < 1:
         raise UsageError(f"--samples is {samples}; give at least 1.")
 
@@ -85,7 +89,8 @@ def _threat(target: "Target", norm: str | None, eps: str | None, units: str | No
     if changed and (eps is None or norm is None):
         needed = " and ".join(flag for flag, value in (("--norm", norm), ("--eps", eps)) if value is None)
         raise UsageError(
-            f"{needed} must be given here: {target.name} has no default budgets for this norm and these units."
+            f"{needed} must be given here, for example --norm linf --eps 0.05,0.1: {target.name} has no default "
+            "budgets for this norm and these units."
         )
     fields: dict[str, Any] = {"norm": norm, "units": units or "feature"}
     if default is not None and not changed:

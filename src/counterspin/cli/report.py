@@ -19,7 +19,7 @@ def report(
     from counterspin.evaluation.run_store import RunStore, read_record
     from counterspin.report import write_report
 
-    record = read_record(run)
+    record = read_record(run).model_copy(update={"run": str(run)})
     with RunStore(run, None) as store:
         path = write_report(store)
     typer.echo(json.dumps(record.to_json()) if as_json else str(path))

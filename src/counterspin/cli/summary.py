@@ -1,10 +1,14 @@
 """The result of an audit in the terminal."""
 
+from collections.abc import Sequence
+
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from counterspin.api import AuditReport
-from counterspin.evaluation.records import ExactRecord, Measured
+from counterspin.evaluation.records import AuditRecord, ExactRecord, Measured
 
 __all__ = ["print_summary"]
 
@@ -14,25 +18,17 @@ def print_summary(report: AuditReport) -> None:
     record = report.record
     console = Console(highlight=False)
     tier = " · quick tier: not for publication" if record.tier == "quick" else ""
-    console.print(f"[bold]{record.model['name']}[/bold] · clean accuracy {_share(record.clean_accuracy)}{tier}")
+    name = escape(str(record.model["name"]))
+    console.print(f"[bold]{name}[/bold] · clean accuracy {_share(record.clean_accuracy)}{tier}")
     threat = record.threat
-    table = Table(title=f"Correct and unbroken: {threat['norm']}, {threat['units']} units, box {threat['box']}")
-    table.add_column("")
-    for budget in record.budgets:
-        table.add_column(f"ε = {budget.eps:g}", justify="right")
-    for name in record.budgets[0].attacks:
-        table.add_row(name, *(_percent(budget.attacks[name].robust_accuracy.value) for budget in record.budgets))
-    table.add_section()
-    table.add_row("worst case of all attacks", *(_share(budget.worst_case) for budget in record.budgets), style="bold")
-    if record.budgets[0].exact is not None:
-        table.add_row("exact", *(_bracket(budget.exact) for budget in record.budgets))
-    if record.budgets[0].certified is not None:
-        table.add_row("certified", *(_share(budget.certified) for budget in record.budgets if budget.certified))
-    console.print(table)
+    console.print(f"\nShare correct and unbroken · {threat['norm']}, {threat['units']} units, box {threat['box']}")
+    console.print(_bounds(record))
+    console.print("Against each attack alone")
+    console.print(_attacks(record))
     for check in record.sanity.checks:
         if check.status in ("WARN", "FAIL"):
             style = "red" if check.status == "FAIL" else "yellow"
-            console.print(f"[{style}]{check.status}[/{style}] {check.id} {check.title}: {check.advice}")
+            console.print(f"[{style}]{check.status}[/{style}] {check.id} {escape(f'{check.title}: {check.advice}')}")
     passed = sum(check.status == "PASS" for check in record.sanity.checks)
     verdict = {"pass": "reliable", "warn": "reliable, with warnings", "fail": "[red]UNRELIABLE[/red]"}[
         record.sanity.verdict
@@ -40,15 +36,47 @@ def print_summary(report: AuditReport) -> None:
     console.print(
         f"Audit {verdict}: {passed} of {len(record.sanity.checks)} sanity checks passed. {record.cost.seconds:.1f} s."
     )
-    console.print(f"Report: {report.html}", soft_wrap=True)
+    console.print(f"Report: {report.html}", soft_wrap=True, markup=False)
+
+
+def _bounds(record: AuditRecord) -> Table:
+    """What is known at each ε; one row per budget, so that any number of them fits a narrow terminal."""
+    first = record.budgets[0]
+    columns = ["worst case", *["exact"] * (first.exact is not None), *["certified"] * (first.certified is not None)]
+    table = _table(["ε", *columns])
+    for budget in record.budgets:
+        cells = {
+            "worst case": _share(budget.worst_case),
+            "exact": _bracket(budget.exact),
+            "certified": _share(budget.certified),
+        }
+        table.add_row(f"{budget.eps:g}", *(cells[column] for column in columns))
+    return table
+
+
+def _attacks(record: AuditRecord) -> Table:
+    names = list(record.budgets[0].attacks)
+    table = _table(["ε", *names])
+    for budget in record.budgets:
+        table.add_row(f"{budget.eps:g}", *(_percent(budget.attacks[name].robust_accuracy.value) for name in names))
+    return table
+
+
+def _table(columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(escape(column), justify="right", overflow="fold")
+    return table
 
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def _share(measured: Measured) -> str:
-    return f"{_percent(measured.value)} [{100 * measured.low:.1f}, {100 * measured.high:.1f}]"
+def _share(measured: Measured | None) -> str:
+    if measured is None:
+        return "–"
+    return f"{_percent(measured.value)} \\[{100 * measured.low:.1f}, {100 * measured.high:.1f}]"
 
 
 def _bracket(exact: ExactRecord | None) -> str:

@@ -1,22 +1,22 @@
 """MODEL on the command line: a recipe or a saved model, with the samples to audit it on."""
 
-import io
-import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from counterspin import recipes
-from counterspin.errors import InputError, UsageError
+from counterspin.cli.samples import read_samples
+from counterspin.errors import UsageError
 from counterspin.models import load_model
 from counterspin.threats import ThreatModel
 from counterspin.types import Classifier
 
-__all__ = ["Target", "audit_target"]
+__all__ = ["SAMPLES", "Target", "audit_target"]
+
+# Samples beside a saved model, used where `--data` names none; `counterspin train` writes them.
+SAMPLES = "test.npz"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,38 +26,51 @@ class Target:
     name: str
     model: Classifier
     x: Tensor
-    y: Tensor
+    y: Any
     threat: ThreatModel | None
     dataset_card: dict[str, Any]
-    class_names: tuple[str, ...] = ()
-    feature_names: tuple[str, ...] = ()
-    image_shape: tuple[int, int] | None = field(default=None)
+    class_names: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    image_shape: tuple[int, ...] | None
 
 
 def audit_target(model: str, data: Path | None) -> Target:
-    """What MODEL and `--data` name.
+    """What MODEL and `--data` name. A recipe goes before a directory of the same name (`./name` is the directory).
 
     Raises:
-        UsageError: neither a recipe nor a saved model, or a saved model without data.
+        UsageError: neither a recipe nor a saved model, a saved model without data, or a recipe with data.
         InputError: a data file that cannot be read.
         ModelError: a saved model that cannot be read.
     """
     path = Path(model)
-    if not path.is_dir():
+    if model in recipes.names() or not model or not path.is_dir():
         return _recipe(model, data)
     if data is None:
-        raise UsageError(
-            f"{model} is a saved model; give the samples to audit it on with --data FILE.npz (arrays x and y)."
-        )
-    x, y = _samples(data)
-    card = {"name": data.name, "split": "given", "source": "file"}
+        data = path / SAMPLES
+        if not data.is_file():
+            raise UsageError(
+                f"{model} is a saved model without {SAMPLES} beside it; give the samples to audit it on with "
+                "--data FILE.npz (arrays x and y)."
+            )
+    classifier, samples = load_model(path), read_samples(data)
     return Target(
-        name=path.name, model=load_model(path).requires_grad_(False).eval(), x=x, y=y, threat=None, dataset_card=card
+        name=model,
+        model=classifier,
+        x=samples.x,
+        y=samples.y,
+        threat=None,
+        dataset_card={"name": str(data), "split": "given", "source": "file"},
+        class_names=samples.class_names,
+        feature_names=samples.feature_names,
+        image_shape=samples.image_shape,
     )
 
 
 def _recipe(name: str, data: Path | None) -> Target:
-    recipe = recipes.get(name)
+    try:
+        recipe = recipes.get(name)
+    except UsageError as error:
+        raise UsageError(f"{name!r} is no directory of a saved model, and {error}") from None
     if data is not None:
         raise UsageError("--data goes with a saved model; a recipe brings its own data.")
     dataset = recipe.dataset()
@@ -74,24 +87,7 @@ def _recipe(name: str, data: Path | None) -> Target:
             "licence": dataset.licence,
             "sha256": dataset.sha256,
         },
-        class_names=tuple(dataset.class_names),
-        feature_names=tuple(dataset.feature_names),
+        class_names=dataset.class_names,
+        feature_names=dataset.feature_names,
         image_shape=dataset.image_shape,
     )
-
-
-def _samples(path: Path) -> tuple[Tensor, Tensor]:
-    try:
-        # Read first: a damaged archive would leave numpy's own file handle open. allow_pickle stays off: a data file
-        # must not be able to run code.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            x, y = arrays["x"], arrays["y"]
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"--data {path} cannot be read ({error}); give a .npz file with arrays x (samples, features) and "
-            "y (samples,)."
-        ) from None
-    try:
-        return torch.as_tensor(x), torch.as_tensor(y)
-    except TypeError as error:
-        raise InputError(f"--data {path} holds arrays that are no numbers ({error}).") from None

@@ -1,10 +1,13 @@
 """`counterspin train RECIPE`."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from counterspin.errors import StorageError, UsageError
 
 __all__ = ["train"]
 
@@ -19,24 +22,45 @@ def train(
 ) -> int:
     """Train a recipe as it was trained for its committed weights. Re-issuing the command resumes."""
     from counterspin import recipes
+    from counterspin.cli.samples import write_samples
+    from counterspin.cli.targets import SAMPLES
 
+    source = recipes.get(recipe)
     target = out or Path("models") / f"{recipe}-{seed}"
-    trained = recipes.train(recipe, seed=seed, out=target, progress=not as_json)
+    _make(target)
+    trained = recipes.train(recipe, seed=seed, out=target, progress=not as_json and sys.stderr.isatty())
+    write_samples(source.dataset(seed), target / SAMPLES)
+    threat = source.threat
+    budgets = ",".join(f"{eps:g}" for eps in threat.eps)
+    command = f"counterspin audit {target} --norm {threat.norm} --units {threat.units} --eps {budgets}"
     facts = {
         "recipe": recipe,
         "seed": seed,
         "model": str(target),
+        "samples": str(target / SAMPLES),
         "logit_scale": trained.logit_scale,
         "validation_accuracy": trained.validation_accuracy,
         "test_accuracy": trained.test_accuracy,
         "seconds": trained.seconds,
         "data_sha256": trained.data_sha256,
+        "audit": command,
     }
     if as_json:
         typer.echo(json.dumps(facts))
         return 0
     scale = "" if trained.logit_scale is None else f", logit scale frozen at {trained.logit_scale:.6g}"
-    typer.echo(
-        f"{recipe}, seed {seed}: clean test accuracy {100 * trained.test_accuracy:.1f} %{scale}; saved in {target}"
-    )
+    typer.echo(f"{recipe}, seed {seed}: clean test accuracy {100 * trained.test_accuracy:.1f} %{scale}")
+    typer.echo(f"saved in {target}, its test samples in {target / SAMPLES}; to audit it:\n{command}")
     return 0
+
+
+def _make(target: Path) -> None:
+    """Make the directory before anything is trained."""
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"--out {target} is a file; a model is saved as a directory, choose another name.")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"--out {target} cannot be made ({error.strerror}); choose a place that can be written."
+        ) from error

@@ -41,8 +41,8 @@ class Certified:
 
     @property
     def flips_at(self) -> Tensor | None:
-        """Distance `(batch,)` at which an exact certificate knows a flip; None where no method is exact."""
-        exact = [result for result in self.results if bool(result.exact.all())]
+        """Distance `(batch,)` of the nearest known flip, infinite where undecided; None where no method is exact."""
+        exact = [result for result in self.results if bool(result.exact.any())]
         return torch.stack([result.radius_upper for result in exact]).amin(dim=0) if exact else None
 
     def cards(self) -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ class BudgetRecord(_Record):
     eps: float
     attacks: dict[str, AttackRecord]
     worst_case: Measured = Field(description="robust accuracy against the per-sample worst of every attack")
-    worst_case_gradient: Measured = Field(description="the same without the exact attack")
+    worst_case_gradient: Measured = Field(description="the same of the gradient attacks alone")
     certified: Measured | None
     exact: ExactRecord | None
 
@@ -142,7 +142,7 @@ class SanityRecord(_Record):
 
 
 class CostRecord(_Record):
-    """What the audit spent in total."""
+    """What all attacks spent together, and the wall time of the whole audit."""
 
     forwards: int
     backwards: int

@@ -72,10 +72,10 @@ def _budget_record(
 ) -> BudgetRecord:
     standing = correct.clone()
     standing_gradient = correct.clone()
-    for name, result in results.items():
+    for result in results.values():
         success = result.budgets[index].success
         standing &= ~success
-        if name != EXACT:
+        if "gradient" in result.config:
             standing_gradient &= ~success
     proved = certified.radius
     return BudgetRecord(
@@ -85,16 +85,17 @@ def _budget_record(
         worst_case_gradient=_share(standing_gradient),
         # A flip exactly at the budget is within reach, so the proof must reach beyond it.
         certified=None if proved is None else _share(correct & (proved > radius)),
-        exact=_exact_record(radius, correct, certified),
+        exact=_exact_record(radius, correct, standing, certified),
     )
 
 
-def _exact_record(radius: Tensor, correct: Tensor, certified: Certified) -> ExactRecord | None:
+def _exact_record(radius: Tensor, correct: Tensor, standing: Tensor, certified: Certified) -> ExactRecord | None:
     flips_at, proved = certified.flips_at, certified.radius
     if flips_at is None or proved is None:
         return None
     lower = correct & (proved > radius)
-    upper = correct & (flips_at > radius)
+    # A counterexample is one whoever found it: the bracket never reaches above the worst case.
+    upper = standing & (flips_at > radius)
     return ExactRecord(lower=_share(lower), upper=_share(upper), decided=_share(lower | ~upper))
 
 

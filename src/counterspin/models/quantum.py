@@ -44,7 +44,7 @@ class QuantumClassifier(nn.Module):
         generator: draws the initial weights; None: seed 0.
 
     Raises:
-        ModelError: box, weights and circuit do not fit together.
+        ModelError: box, weights and circuit do not fit together, or a trainable scale that is not above 0.
 
     Example:
         >>> from counterspin.circuits import PauliExpectations, reuploading
@@ -80,6 +80,11 @@ class QuantumClassifier(nn.Module):
             )
         if weights is not None and weights.shape != (circuit.weights,):
             raise ModelError(f"weights have shape {tuple(weights.shape)}; the circuit takes ({circuit.weights},).")
+        if isinstance(head, Scale) and trainable_head and not bool((head.value > 0).all()):
+            raise ModelError(
+                f"head is a scale of {head.value.flatten().tolist()}; a trainable scale is learned as a logarithm, so "
+                "give a number above 0, or trainable_head=False."
+            )
         self.circuit = circuit
         self.measurement = measurement
         self.bounds = bounds

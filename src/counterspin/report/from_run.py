@@ -20,7 +20,8 @@ def write_report(store: RunStore) -> Path:
         UsageError: the run is not finished.
         StorageError: something stored is damaged, or the disk refused.
     """
-    record = read_record(store.path)
+    # A run directory may have been moved or copied since.
+    record = read_record(store.path).model_copy(update={"run": str(store.path)})
     path = store.path / "report.html"
     save_report(render(record, gallery(record, store)), path)
     return path

@@ -3,15 +3,15 @@
 import base64
 import hashlib
 import os
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from counterspin.errors import InputError, StorageError
+from counterspin.errors import InputError
 from counterspin.evaluation.records import AuditRecord
+from counterspin.models.files import write_atomically
 from counterspin.report import tables, theme, wording
 from counterspin.report.bundle import javascript
 from counterspin.report.figures import report_figures
@@ -59,7 +59,7 @@ def render(record: AuditRecord, samples: ReportSamples) -> str:
         raise InputError("record.budgets is empty; a report needs the results of at least one ε.")
     figures = report_figures(record)
     pictures, grey = gallery(samples)
-    scripts = _scripts()
+    scripts = {"early": _resource("theme.js"), "libraries": javascript(), "page": _resource("report.js")}
     environment = Environment(
         loader=PackageLoader("counterspin.report"),
         autoescape=True,
@@ -72,6 +72,7 @@ def render(record: AuditRecord, samples: ReportSamples) -> str:
         "samples": samples,
         "name": str(record.model.get("name", "unnamed model")),
         "dataset": str(record.dataset.get("name", "unnamed data")),
+        "run_name": Path(record.run).name,  # the path to it is nobody's business once the file is handed on
         "threat": wording.threat_words(record.threat),
         "budget": wording.headline_budget(record),
         "figures": figures,
@@ -88,16 +89,12 @@ def render(record: AuditRecord, samples: ReportSamples) -> str:
     return environment.get_template("report.html.j2").render(context)
 
 
-def _scripts() -> dict[str, str]:
-    return {"early": _resource("theme.js"), "libraries": javascript(), "page": _resource("report.js")}
-
-
 def save_report(html: str, path: str | os.PathLike[str]) -> Path:
     """Write a report as UTF-8; a reader of `path` sees the old file or the whole new one, never a part.
 
     Args:
         html: what `render` returned.
-        path: the file; its folder must exist.
+        path: the file.
 
     Returns:
         The path.
@@ -105,22 +102,5 @@ def save_report(html: str, path: str | os.PathLike[str]) -> Path:
     Raises:
         StorageError: the disk refuses; what stood at `path` is unchanged.
     """
-    path = Path(path)
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(html)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # A temporary file is for its owner alone; a report is to be handed on.
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise StorageError(
-            f"The report cannot be written to {path}: {error.strerror or error}. Make room or choose another place."
-        ) from error
-    return path
+    write_atomically(Path(path), html.encode())
+    return Path(path)

@@ -5,8 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from counterspin.evaluation.records import AuditRecord, CalibrationRecord, CostRecord, ExactRecord, NoiseCurve
-from counterspin.report.wording import count, number, percent, seconds, share
+from counterspin.evaluation.records import (
+    AuditRecord,
+    CalibrationRecord,
+    CostRecord,
+    ExactRecord,
+    Measured,
+    NoiseCurve,
+)
+from counterspin.evaluation.summary import EXACT
+from counterspin.report.wording import count, number, percent, seconds, share, zero_note
 
 __all__ = [
     "Table",
@@ -40,26 +48,37 @@ def _exact(exact: ExactRecord | None) -> str:
     if exact is None:
         return "no claim"
     if exact.lower.value == exact.upper.value:
-        return share(exact.lower)
+        return _stated(exact.lower)
     bracket = f"{percent(exact.lower.value)} to {percent(exact.upper.value)}"
     return f"{bracket}; {percent(exact.decided.value)} of samples settled"
 
 
+def _stated(measured: Measured) -> str:
+    return zero_note(measured) or share(measured)
+
+
 def budgets_table(record: AuditRecord) -> Table:
-    """Per ε: proved, exact, worst case of all attacks, worst case of those that follow a gradient or search."""
+    """Per ε: proved, exact, worst case of all attacks, and that of the others where the exact attack took part."""
+    both = any(EXACT in budget.attacks for budget in record.budgets)
     rows = [
         (
             number(budget.eps),
-            "nothing proved" if budget.certified is None else share(budget.certified),
+            "nothing proved" if budget.certified is None else _stated(budget.certified),
             _exact(budget.exact),
-            share(budget.worst_case),
-            share(budget.worst_case_gradient),
+            _stated(budget.worst_case),
+            *[_stated(budget.worst_case_gradient)] * both,
         )
         for budget in record.budgets
     ]
     return Table(
         caption="Robust accuracy at each ε with its 95 % interval: proved ≤ exact ≤ worst case of the attacks.",
-        columns=("ε", "Proved (certificate)", "Exact", "Worst case of all attacks", "Without the exact attack"),
+        columns=(
+            "ε",
+            "Proved (certificate)",
+            "Exact",
+            "Worst case of all attacks",
+            *["Without the exact attack"] * both,
+        ),
         rows=tuple(rows),
     )
 

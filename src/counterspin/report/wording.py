@@ -3,6 +3,7 @@
 from collections import Counter
 
 from counterspin.evaluation.records import AuditRecord, BudgetRecord, Measured
+from counterspin.evaluation.statistics import rule_of_three
 
 __all__ = [
     "checks_sentence",
@@ -62,19 +63,15 @@ def interval(measured: Measured) -> str:
 
 
 def zero_note(measured: Measured) -> str:
-    """For a share of zero the rule of three: with 0 of n seen, the true share is below 3/n at 95 % confidence."""
+    """For a share of zero what seeing none does and does not show; nothing for any other share."""
     if measured.value > 0 or measured.n == 0:
         return ""
-    bound = percent(min(1.0, 3 / measured.n))
-    return f"0 of {count(measured.n)}; rule of three: below {bound}"
+    return rule_of_three(0, measured.n) or ""
 
 
 def share(measured: Measured | None) -> str:
-    """A share with its interval, or with the rule of three where nothing was seen; a dash for None."""
-    if measured is None:
-        return "–"
-    note = zero_note(measured)
-    return f"{percent(measured.value)} ({note})" if note else f"{percent(measured.value)}{NBSP}({interval(measured)})"
+    """A share with its interval; a dash for None."""
+    return "–" if measured is None else f"{percent(measured.value)}{NBSP}({interval(measured)})"
 
 
 def threat_words(threat: dict) -> tuple[str, str]:
@@ -93,17 +90,19 @@ def headline(record: AuditRecord) -> str:
     budget = headline_budget(record)
     unit, norm = threat_words(record.threat)
     worst = budget.worst_case
+    samples = "test samples" if record.dataset.get("split") == "test" else "samples"
+    attacks = f"all {len(budget.attacks)} attacks" if len(budget.attacks) > 1 else "the one attack"
     found = (
         f"At ε{NBSP}={NBSP}{number(budget.eps)} ({unit}, {norm}), {percent(worst.value)} of {count(worst.n)} "
-        "test samples are correct and unbroken by every attack"
+        f"{samples} are correct and unbroken by {attacks} tried"
     )
-    if worst.value == 0:
-        found += f" ({zero_note(worst)})"
-    if budget.certified is None:
-        return f"{found}; nothing is proved."
     exact = budget.exact
     agree = exact is not None and exact.lower.value == exact.upper.value == worst.value
-    return f"{found}; {percent(budget.certified.value)} is proved{', so the number is exact' if agree else ''}."
+    if budget.certified is None:
+        proved = "nothing is proved"
+    else:
+        proved = f"{percent(budget.certified.value)} is proved{', so the number is exact' if agree else ''}"
+    return f"{found}; {proved}."
 
 
 def checks_sentence(record: AuditRecord) -> str:

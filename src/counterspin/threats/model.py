@@ -15,6 +15,9 @@ Norm = Literal["linf", "l2"]
 Units = Literal["feature", "relative"]
 BoxRule = Literal["data", "none"]
 
+# Attacks square budgets in float32, which overflows beyond 1.8e19.
+_LARGEST = 1e15
+
 _ORDER: dict[str, float] = {"linf": math.inf, "l2": 2.0}
 
 
@@ -56,8 +59,8 @@ class ThreatModel:
                 raise UsageError(f"{name} is {value!r}; allowed: {', '.join(allowed)}.")
         if not self.eps:
             raise UsageError("eps is empty; give at least one budget, for example eps=(0.1,).")
-        if not all(math.isfinite(e) and e > 0 for e in self.eps):
-            raise UsageError(f"eps is {self.eps}; every budget must be a finite number above 0.")
+        if not all(0 < e <= _LARGEST for e in self.eps):
+            raise UsageError(f"eps is {self.eps}; every budget must be finite, above 0 and at most {_LARGEST:g}.")
         if any(a >= b for a, b in zip(self.eps, self.eps[1:], strict=False)):
             raise UsageError(f"eps is {self.eps}; give the budgets in ascending order, each once.")
         wanted = self.target if isinstance(self.target, tuple) else () if self.target is None else (self.target,)

@@ -49,6 +49,14 @@ def test_restarts_leave_a_flat_start_behind(rows):
     assert many.success.all()
 
 
+@pytest.mark.parametrize("make_threat", [Linf, L2])
+def test_a_budget_beyond_the_box_still_finds_an_island_inside(rows, make_threat):
+    # Broken between -1 and 1 only; steps of a tenth of 1000 would leap over it, from wall to wall of [-10, 10].
+    model = rows(lambda x: torch.cat([x**2 - 1, 0 * x], dim=1))
+    x = torch.tensor([[-9.0], [7.5]], dtype=torch.float64)
+    assert PGD()(model, x, [0, 0], make_threat(1000.0)).success.all()
+
+
 def test_more_steps_do_at_least_as_well_as_one(cosine):
     model = cosine(10)
     x = torch.linspace(0.0, 1.0, 30, dtype=torch.float64)[:, None]
