@@ -1,4 +1,4 @@
-"""Where the `counterspin` command starts. Almost nothing is imported here, so that Ctrl-C is answered from the start."""
+"""Where the `counterspin` command starts. Almost nothing is imported here: Ctrl-C is answered from the start."""
 
 import sys
 

@@ -37,9 +37,10 @@ def _facts(row: dict[str, Any]) -> str:
         return f"{', '.join(row['norms'])}; needs {', '.join(row['requires']) or 'scores only'}"
     seeds, threat = row["test_accuracies"], row["threat"]
     bar = "" if row["bar"] is None else f" (bar {100 * row['bar']:g} %)"
-    budgets = ", ".join(f"{eps:g}" for eps in threat["eps"])
+    unit = " ‖x‖" if threat["units"] == "relative" else ""
+    budgets = ", ".join(f"{eps:g}" for eps in threat["eps"]) + unit
     accuracy = 100 * sum(seeds) / len(seeds)
-    return f"clean accuracy {accuracy:.1f} %{bar}, {threat['norm']} {budgets}{' ‖x‖' if threat['units'] == 'relative' else ''}"
+    return f"clean accuracy {accuracy:.1f} %{bar}, {threat['norm']} {budgets}"
 
 
 def _recipes() -> list[dict[str, Any]]:
