@@ -28,8 +28,18 @@ def test_budgets_table(record: AuditRecord, unreliable: AuditRecord) -> None:
     assert row == ["0.1", *["46.0 % (38.9–53.2)"] * 3, "47.0 % (39.9–54.2)"]
     boxed = tables.budgets_table(unreliable)
     none = "0 of 200: with 95 % confidence the true share is below 1.5 % (rule of three)"
-    assert [plain(cell) for cell in boxed.rows[2]] == ["0.15", none, "no claim", none]
-    assert "Without the exact attack" not in boxed.columns
+    assert [plain(cell) for cell in boxed.rows[2]] == ["0.15", none, "no claim", none, "21.5 % (16.0–27.8)"]
+
+
+def test_gradient_attacks_have_a_column_only_where_they_differ(audit) -> None:
+    budget = audit().to_json()["budgets"][0]
+    del budget["attacks"]["exact"]
+    budget["worst_case"] = budget["worst_case_gradient"]
+    alike = tables.budgets_table(audit(budgets=[budget]))
+    budget["worst_case_gradient"] = budget["attacks"]["random"]["robust_accuracy"]
+    apart = tables.budgets_table(audit(budgets=[budget]))
+    assert "Gradient attacks alone" not in alike.columns
+    assert apart.columns == (*alike.columns, "Gradient attacks alone")
 
 
 def test_open_bracket_shows_both_ends(audit, measured) -> None:

@@ -58,8 +58,8 @@ def _stated(measured: Measured) -> str:
 
 
 def budgets_table(record: AuditRecord) -> Table:
-    """Per ε: proved, exact, worst case of all attacks, and that of the others where the exact attack took part."""
-    both = any(EXACT in budget.attacks for budget in record.budgets)
+    """Per ε: proved, exact, worst case of all attacks, and of the gradient attacks where that is another question."""
+    both = any(EXACT in budget.attacks or budget.worst_case_gradient != budget.worst_case for budget in record.budgets)
     rows = [
         (
             number(budget.eps),
@@ -77,7 +77,7 @@ def budgets_table(record: AuditRecord) -> Table:
             "Proved (certificate)",
             "Exact",
             "Worst case of all attacks",
-            *["Without the exact attack"] * both,
+            *["Gradient attacks alone"] * both,
         ),
         rows=tuple(rows),
     )
