@@ -48,8 +48,8 @@ def test_json(short, capsys) -> None:
     [
         (["nothing"], 2, "there is no recipe 'nothing'"),
         (["cancer-angle", "--seed", "-1"], 2, "seed is -1"),
-        (["cancer-angle", "--out", "file"], 2, "--out file is a file"),
-        (["cancer-angle", "--out", "file/below"], 3, "--out file/below cannot be made (Not a directory)"),
+        (["cancer-angle", "--out", "file"], 2, "out is file, a file"),
+        (["cancer-angle", "--out", "file/below"], 3, "out file/below cannot be made (Not a directory)"),
     ],
 )
 def test_refusals(short, capsys, monkeypatch, arguments, code, sentence) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from counterspin import recipes
 from counterspin.circuits import OutcomeGroups, Scale, amplitude_encoding, strongly_entangling
 from counterspin.datasets import Dataset, Split, digits
-from counterspin.errors import InterruptedRunError, UsageError
+from counterspin.errors import InterruptedRunError, StorageError, UsageError
 from counterspin.models import QuantumClassifier, load_model
 from counterspin.recipes import registry, training
 from counterspin.threats import L2
@@ -162,3 +162,11 @@ def test_training_again_gives_the_recorded_accuracy(name: str) -> None:
     # Another processor may round differently and end elsewhere: 2 points are 6 of 300 samples.
     trained = recipes.train(name, progress=False)
     assert trained.test_accuracy == pytest.approx(recipes.get(name).card()["seeds"][0]["test_accuracy"], abs=0.02)
+
+
+def test_a_bad_place_is_refused_before_training(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="a file; a model is saved as a directory"):
+        training.train("cancer-angle", out=tmp_path / "file", progress=False)
+    with pytest.raises(StorageError, match="cannot be made"):
+        training.train("cancer-angle", out=tmp_path / "file" / "below", progress=False)

@@ -1,3 +1,4 @@
+import inspect
 import json
 import math
 
@@ -94,3 +95,11 @@ def test_json_round_trip():
     assert stored == {"norm": "l2", "eps": [0.1, 0.2], "units": "relative", "box": "none", "target": [1, 0]}
     stored["eps"], stored["target"] = tuple(stored["eps"]), tuple(stored["target"])
     assert ThreatModel(**stored) == threat
+
+
+@pytest.mark.parametrize("make", [Linf, L2])
+@pytest.mark.parametrize("eps", [([0.1, 0.2],), ("a",), (None,)])
+def test_budgets_that_are_no_numbers_are_refused(make, eps):
+    # Past the run-time type checks of the tests, as a user without them would come.
+    with pytest.raises(UsageError, match="give the budgets as numbers"):
+        inspect.unwrap(make)(*eps)

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from counterspin.errors import StorageError, UsageError
-
 __all__ = ["train"]
 
 
@@ -27,7 +25,6 @@ def train(
 
     source = recipes.get(recipe)
     target = out or Path("models") / f"{recipe}-{seed}"
-    _make(target)
     trained = recipes.train(recipe, seed=seed, out=target, progress=not as_json and sys.stderr.isatty())
     write_samples(source.dataset(seed), target / SAMPLES)
     threat = source.threat
@@ -52,15 +49,3 @@ def train(
     typer.echo(f"{recipe}, seed {seed}: clean test accuracy {100 * trained.test_accuracy:.1f} %{scale}")
     typer.echo(f"saved in {target}, its test samples in {target / SAMPLES}; to audit it:\n{command}")
     return 0
-
-
-def _make(target: Path) -> None:
-    """Make the directory before anything is trained."""
-    if target.exists() and not target.is_dir():
-        raise UsageError(f"--out {target} is a file; a model is saved as a directory, choose another name.")
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"--out {target} cannot be made ({error.strerror}); choose a place that can be written."
-        ) from error

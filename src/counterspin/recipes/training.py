@@ -10,6 +10,7 @@ from torch import nn
 
 from counterspin.circuits import Scale
 from counterspin.datasets import Dataset, Split
+from counterspin.errors import StorageError, UsageError
 from counterspin.models import QuantumClassifier, save_model
 from counterspin.recipes.recipe import Recipe
 from counterspin.recipes.registry import get
@@ -51,9 +52,12 @@ def train(name: str, *, seed: int = 0, out: Path | None = None, progress: bool =
 
     Raises:
         UsageError: no such recipe, `out` is a file or holds the checkpoints of another run.
+        StorageError: `out` cannot be made.
         InterruptedRunError: Ctrl-C.
     """
     recipe = get(name)
+    if out is not None:
+        _make(out)
     dataset = recipe.dataset(seed)
     checkpoints = None if out is None else out / "checkpoints"
     started = time.perf_counter()
@@ -74,6 +78,18 @@ def train(name: str, *, seed: int = 0, out: Path | None = None, progress: bool =
         seconds=seconds,
         data_sha256=dataset.sha256,
     )
+
+
+def _make(out: Path) -> None:
+    """Make the directory before anything is trained."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"out is {out}, a file; a model is saved as a directory, choose another name.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"out {out} cannot be made ({error.strerror}); choose a place that can be written."
+        ) from error
 
 
 def _stage(

@@ -110,11 +110,18 @@ def Linf(
     *eps: float, units: str = "feature", box: str = "data", target: int | tuple[int, ...] | None = None
 ) -> ThreatModel:
     """An L∞ threat at the given budgets."""
-    return ThreatModel(norm="linf", eps=tuple(float(e) for e in eps), units=units, box=box, target=target)
+    return ThreatModel(norm="linf", eps=_budgets(eps), units=units, box=box, target=target)
 
 
 def L2(
     *eps: float, units: str = "feature", box: str = "data", target: int | tuple[int, ...] | None = None
 ) -> ThreatModel:
     """An L2 threat at the given budgets."""
-    return ThreatModel(norm="l2", eps=tuple(float(e) for e in eps), units=units, box=box, target=target)
+    return ThreatModel(norm="l2", eps=_budgets(eps), units=units, box=box, target=target)
+
+
+def _budgets(eps: tuple[Any, ...]) -> tuple[float, ...]:
+    try:
+        return tuple(float(e) for e in eps)
+    except (TypeError, ValueError):
+        raise UsageError(f"eps is {eps!r}; give the budgets as numbers, for example Linf(0.05, 0.1).") from None
