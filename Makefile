@@ -20,7 +20,7 @@ check: $(VENV)/.development
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not browser"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser"
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -48,6 +48,7 @@ def test_importing_counterspin_loads_no_torch() -> None:
     assert result.stdout.split() == ["False", "False"]
 
 
+@pytest.mark.slow
 def test_an_audit_that_writes_no_report_loads_no_charts() -> None:
     code = "import counterspin.api, sys; print('altair' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -63,6 +64,7 @@ def test_every_public_name_is_there() -> None:
         _ = cs.nothing
 
 
+@pytest.mark.slow
 def test_the_standard_tier_and_a_temporary_directory_are_the_defaults() -> None:
     report = cs.audit(Difference(), X[:4], Y[:4], cs.Linf(0.05), attacks=ONE)
     directory = report.directory

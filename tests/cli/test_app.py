@@ -36,6 +36,7 @@ def saved(tmp_path, monkeypatch):
 AUDIT = ["audit", "model", "--data", "data.npz", "--norm", "linf", "--eps", "0.05,0.1", "--quick"]
 
 
+@pytest.mark.slow
 def test_audit_of_a_saved_model_prints_a_valid_record(saved, capsys):
     assert run([*AUDIT, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
@@ -128,6 +129,7 @@ def test_bad_data_exit_with_3(saved, capsys, x, y, sentence):
     assert not (saved / "runs").exists()
 
 
+@pytest.mark.slow
 def test_run_directory_of_another_configuration(saved, capsys):
     assert run([*AUDIT, "--out", "run"]) == 0
     assert run([*AUDIT, "--out", "run", "--seed", "1"]) == 2
@@ -135,6 +137,7 @@ def test_run_directory_of_another_configuration(saved, capsys):
     assert run(["report", "nothing"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [lambda text: text[: len(text) // 2], lambda _: "[]"], ids=["truncated", "foreign"])
 def test_the_same_command_writes_a_damaged_record_anew(saved, capsys, damage):
     assert run([*AUDIT, "--out", "run"]) == 0
@@ -150,6 +153,7 @@ def test_the_same_command_writes_a_damaged_record_anew(saved, capsys, damage):
     assert record.read_text() == whole
 
 
+@pytest.mark.slow
 def test_a_moved_run_reports_where_it_is(saved, capsys):
     assert run([*AUDIT, "--out", "run"]) == 0
     (saved / "run").rename(saved / "moved")
@@ -159,6 +163,7 @@ def test_a_moved_run_reports_where_it_is(saved, capsys):
     assert "moved" in (saved / "moved" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_an_interrupt_is_one_sentence(saved, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -173,6 +178,7 @@ def test_an_interrupt_is_one_sentence(saved, capsys, monkeypatch):
     assert run([*AUDIT, "--out", "run"]) == 0
 
 
+@pytest.mark.slow
 def test_unreliable_audits_exit_with_1(saved, capsys, monkeypatch):
     from counterspin.evaluation.records import SanityRecord
 

@@ -22,6 +22,7 @@ def short(monkeypatch, tmp_path):
     return SimpleNamespace(name=name, directory=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_printed_command_audits_the_trained_model(short, capsys) -> None:
     assert run(["train", short.name, "--seed", "1"]) == 0
     out = capsys.readouterr().out

@@ -96,6 +96,7 @@ def test_exact_numbers_agree_and_stay_below_every_attack():
     assert values[-1] < values[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threat", [L2(0.05, 0.2, units="relative"), Linf(0.02, 0.1), Linf(0.02, 0.1, box="none")])
 def test_other_threats_certify_without_an_exact_claim(threat):
     model = amplitude_model()
@@ -109,6 +110,7 @@ def test_other_threats_certify_without_an_exact_claim(threat):
     assert record.budgets[0].certified.value > 0
 
 
+@pytest.mark.slow
 def test_a_model_nothing_is_known_of_has_no_certificate_and_says_why():
     model = angle_model()
     x, y = samples(model)
@@ -137,6 +139,7 @@ def test_rows_reproduce_every_share(tmp_path):
         assert len(correct - broken) / len(x) == budget.worst_case.value
 
 
+@pytest.mark.slow
 def test_the_same_call_recomputes_nothing(tmp_path):
     model = amplitude_model()
     x, y = samples(model)
@@ -152,6 +155,7 @@ def test_the_same_call_recomputes_nothing(tmp_path):
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*.safetensors")} == times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", ["pgd at ε = 0.2", "certificates", "noise resilience", "sanity checks"])
 def test_an_interrupted_audit_resumes_with_the_same_numbers(tmp_path, stop_at):
     model = amplitude_model()
@@ -228,6 +232,7 @@ def test_nothing_correct_leaves_nothing_robust_and_nothing_to_attack():
     assert record.sanity.verdict != "fail"
 
 
+@pytest.mark.slow
 def test_one_sample_and_copies_of_it_agree():
     model = amplitude_model()
     x, y = (tensor[10:11] for tensor in samples(model))
@@ -239,6 +244,7 @@ def test_one_sample_and_copies_of_it_agree():
     assert [b.worst_case.value for b in one.budgets] == [b.worst_case.value for b in many.budgets] == [1.0, 0.0]
 
 
+@pytest.mark.slow
 def test_a_target_among_three_classes_gets_a_bracket_and_no_exact_attack():
     model = amplitude_model()
     x, y = samples(model, wrong=0)

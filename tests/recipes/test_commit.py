@@ -37,6 +37,7 @@ def test_writes_the_first_seed_and_a_card_of_all(home: Path, tmp_path: Path) -> 
     assert not (tmp_path / "work" / NAME).exists()
 
 
+@pytest.mark.slow
 def test_the_command_names_an_unknown_recipe() -> None:
     command = [sys.executable, "-m", "counterspin.recipes", "cancer-angel"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -58,6 +58,7 @@ class Stops:
         return CrossEntropyObjective()(model, x, y)
 
 
+@pytest.mark.slow
 def test_reaches_the_optimum_of_logistic_regression() -> None:
     model = LogisticRegression(BOX, classes=3).double()
     settings = TrainingSettings(epochs=600, batch_size=90, learning_rate=0.5)
