@@ -19,7 +19,7 @@ from counterspin.circuits import (
     reuploading,
     strongly_entangling,
 )
-from counterspin.errors import InputError, UsageError
+from counterspin.errors import InputError, ModelError, UsageError
 from counterspin.evaluation.schema import audit_schema
 from counterspin.models import LogisticRegression, QuantumClassifier
 from counterspin.threats import L2, Linf
@@ -286,3 +286,23 @@ def test_save_copies_the_run(tmp_path):
     assert (tmp_path / "out" / "run.json").is_file()
     with pytest.raises(UsageError, match="not an empty directory"):
         report.save(tmp_path / "out")
+
+
+class Unnormalised:
+    """A model that calls its scores probabilities; its rows sum to 0.9."""
+
+    stochastic, differentiable, outputs, classes = False, True, "probabilities", 2
+    bounds = Box.uniform(0.0, 1.0, features=2)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return 0.9 * torch.softmax(x, dim=1)
+
+
+def test_probabilities_that_are_none_are_refused_before_any_attack(tmp_path):
+    x = torch.rand(10, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = x.argmax(dim=1)
+    labels: list[str] = []
+    with pytest.raises(ModelError, match=r"a row misses the sum 1 by 0\.1"):
+        audit(Unnormalised(), x, y, Linf(0.1), out=tmp_path / "run", progress=lambda *step: labels.append(step[0]))
+    assert labels == ["clean predictions"]
+    assert not list(tmp_path.rglob("adversarials/*"))

@@ -17,7 +17,7 @@ from torch import Tensor
 from counterspin.attacks import Attack, AttackResult
 from counterspin.attacks.registry import WHERE_IT_APPLIES, suite
 from counterspin.attacks.verdict import margins
-from counterspin.evaluation.calibration import calibrate
+from counterspin.evaluation.calibration import calibrate, probabilities_from_scores
 from counterspin.evaluation.certified import Certified, certify_all
 from counterspin.evaluation.fingerprints import model_digest
 from counterspin.evaluation.noise_resilience import measure_noise
@@ -233,6 +233,8 @@ def _clean(subject: Subject, store: RunStore) -> None:
         )
         with torch.no_grad():
             scores = subject.model(subject.x).to(torch.float64)
+        # Here, not after hours of attacks: a model that promises probabilities and gives none cannot be calibrated.
+        probabilities_from_scores(scores, subject.model.outputs)
         store.save_tensors("clean", {"scores": scores, "margin": margins(subject.model, subject.x, subject.y)})
         store.save_tensors("inputs", {"x": subject.x, "y": subject.y})
 
