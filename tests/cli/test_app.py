@@ -49,6 +49,7 @@ def test_audit_of_a_saved_model_prints_a_valid_record(saved, capsys):
     assert capsys.readouterr().out.strip() == str(Path(record["run"]) / "report.html")
 
 
+@pytest.mark.slow
 def test_audit_prints_a_table_and_the_path(saved, capsys):
     assert run(AUDIT) == 0
     out = capsys.readouterr().out

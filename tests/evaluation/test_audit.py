@@ -121,6 +121,7 @@ def test_a_model_nothing_is_known_of_has_no_certificate_and_says_why():
     assert all(len(card["reason"]) > 20 for card in record.certificates)
 
 
+@pytest.mark.slow
 def test_rows_reproduce_every_share(tmp_path):
     model = amplitude_model()
     x, y = samples(model)
