@@ -12,6 +12,7 @@ __all__ = [
     "InterruptedRunError",
     "MissingExtraError",
     "ModelError",
+    "ResourceError",
     "StorageError",
     "UsageError",
 ]
@@ -51,6 +52,10 @@ class ConditionsError(CounterspinError, ValueError):
     """A certificate or exact method asked outside the conditions under which its theorem holds."""
 
     exit_code = 2
+
+
+class ResourceError(CounterspinError, MemoryError):
+    """A computation this machine has no memory for."""
 
 
 class StorageError(CounterspinError, OSError):

@@ -1,5 +1,6 @@
 """Gate angles of a batch: the affine map of a program applied to inputs and weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from counterspin.circuits import Given
 from counterspin.errors import InputError
 from counterspin.simulation.program import Program
 
-__all__ = ["AngleValues", "angle_values", "pick"]
+__all__ = ["AngleValues", "angle_values", "given_columns", "pick"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,7 @@ def angle_values(program: Program, inputs: Tensor, weights: Tensor) -> AngleValu
     per_sample = per_sample.index_add(1, column, _products(program, varies, inputs, weights))
     if table.given:
         column = _index(~table.address[list(table.given)], device)
-        per_sample = per_sample.index_copy(1, column, _given(program, inputs))
+        per_sample = per_sample.index_copy(1, column, given_columns(_given(program), inputs))
     return AngleValues(shared, per_sample)
 
 
@@ -97,15 +98,21 @@ def _products(program: Program, terms: np.ndarray, inputs: Tensor | None, weight
     return values * extended[:, _index(table.input[terms] + 1, device)]
 
 
-def _given(program: Program, inputs: Tensor) -> Tensor:
+def given_columns(given: Sequence[Given], inputs: Tensor) -> Tensor:
+    """Tensors given as angles, `(batch, given)`, in the dtype of the inputs and attached to autograd.
+
+    Raises:
+        InputError: one of them has another batch size.
+    """
     batch = inputs.shape[0]
-    columns = []
-    for angle in (a for gate in program.circuit.gates for a in gate.angles):
-        if isinstance(angle, Given):
-            if angle.value.ndim == 1 and angle.value.shape[0] != batch:
-                raise InputError(
-                    f"a gate angle given as a tensor has {angle.value.shape[0]} values for a batch of {batch} samples; "
-                    "give one value per sample, or one for all with shape ()."
-                )
-            columns.append(angle.value.to(inputs).expand(batch))
-    return torch.stack(columns, dim=1)
+    for angle in given:
+        if angle.value.ndim == 1 and angle.value.shape[0] != batch:
+            raise InputError(
+                f"a gate angle given as a tensor has {angle.value.shape[0]} values for a batch of {batch} samples; "
+                "give one value per sample, or one for all with shape ()."
+            )
+    return torch.stack([angle.value.to(inputs).expand(batch) for angle in given], dim=1)
+
+
+def _given(program: Program) -> list[Given]:
+    return [angle for gate in program.circuit.gates for angle in gate.angles if isinstance(angle, Given)]

@@ -6,7 +6,7 @@ from torch import Tensor
 from counterspin.circuits import Circuit, Readout
 from counterspin.errors import InputError
 
-__all__ = ["check_parameters", "checked_inputs"]
+__all__ = ["check_parameters", "checked_inputs", "zero_vector"]
 
 
 def checked_inputs(circuit: Circuit, inputs: Tensor) -> Tensor:
@@ -39,3 +39,11 @@ def check_parameters(circuit: Circuit, weights: Tensor, readout: Readout | None 
         raise InputError(
             f"the readout measures qubit {readout.measurement.qubits - 1}; the circuit has {circuit.qubits} qubits."
         )
+
+
+def zero_vector(data: Tensor) -> InputError:
+    """What to raise when a row of amplitudes `(batch, amplitudes)` is zero."""
+    first = int((data == 0).all(dim=1).nonzero()[0])
+    return InputError(
+        f"sample {first} is the zero vector; amplitude encoding divides by the norm, so remove such samples."
+    )

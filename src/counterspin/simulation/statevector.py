@@ -7,6 +7,7 @@ from torch import Tensor
 
 from counterspin.errors import InputError
 from counterspin.simulation.angles import AngleValues
+from counterspin.simulation.arguments import zero_vector
 from counterspin.simulation.matrices import group_matrices, local_factors
 from counterspin.simulation.program import Diagonal, LayerEnd, Local, Matrix, Permutation, Program
 
@@ -24,12 +25,8 @@ def encode_amplitudes(program: Program, inputs: Tensor) -> Tensor:
         raise InputError("this circuit has no amplitude encoding.")
     data = inputs[:, : amplitudes.features]
     norm = torch.linalg.vector_norm(data, dim=1, keepdim=True)
-    empty = norm.detach()[:, 0] == 0
-    if bool(empty.any()):
-        raise InputError(
-            f"sample {int(empty.nonzero()[0])} is the zero vector; amplitude encoding divides by the norm, "
-            "so remove such samples."
-        )
+    if bool((norm.detach() == 0).any()):
+        raise zero_vector(data.detach())
     unit = data / norm
     if amplitudes.complex_data:
         unit = torch.complex(unit[:, : amplitudes.length], unit[:, amplitudes.length :])
