@@ -83,7 +83,7 @@ def test_wrong_weights_and_readouts_are_refused() -> None:
 
 
 def test_unknown_engines_are_refused() -> None:
-    with pytest.raises(UsageError, match="engine is 'kernel'; allowed: auto, torch"):
+    with pytest.raises(UsageError, match="engine is 'kernel'; allowed: auto, compiled, torch"):
         # Unwrapped: the tests' type checker would refuse it first.
         inspect.unwrap(run)(CIRCUIT, X, W, READOUT, engine="kernel")
 

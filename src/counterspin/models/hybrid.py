@@ -70,6 +70,15 @@ class HybridClassifier(nn.Module):
         return self.body.circuit
 
     @property
+    def engine(self) -> str:
+        """Which engine runs the circuit; may be changed."""
+        return self.body.engine
+
+    @engine.setter
+    def engine(self, engine: str) -> None:
+        self.body.engine = engine
+
+    @property
     def weights(self) -> Tensor:
         """Weights of the circuit."""
         return self.body.weights

@@ -16,22 +16,30 @@ from counterspin.circuits import (
     measurement_from_json,
     measurement_to_json,
 )
-from counterspin.errors import InputError, ModelError
+from counterspin.errors import ModelError
 from counterspin.models._bounds import box_from_json, box_to_json
 from counterspin.noise import NoiseModel
-from counterspin.simulation import EffectiveObservables, checked_inputs, final_states, fold, run
+from counterspin.simulation import (
+    EffectiveObservables,
+    check_engine,
+    checked_inputs,
+    final_states,
+    fold,
+    folded_scores,
+    pays_to_fold,
+    run,
+)
 from counterspin.types import Box, Outputs
 
 __all__ = ["QuantumClassifier"]
-
-_FOLDED_QUBITS = 10  # beyond, classes × 4**qubits matrix entries cost more memory and time than running the circuit
 
 
 class QuantumClassifier(nn.Module):
     """A circuit, a measurement and an optional head.
 
     It computes in the dtype of `x` (weights are cast). Once no parameter requires a gradient (`requires_grad_(False)`,
-    as loaded recipes are), a purely amplitude-encoded circuit is folded to one quadratic form per class and reused.
+    as loaded recipes are), a purely amplitude-encoded circuit is folded to one quadratic form per class and reused,
+    where that is faster.
 
     Args:
         circuit: its inputs are the features.
@@ -42,8 +50,11 @@ class QuantumClassifier(nn.Module):
         weights: initial weights `(circuit.weights,)`; None: re-uploading scales 1, the others normal with standard
             deviation 0.3.
         generator: draws the initial weights; None: seed 0.
+        engine: which engine runs the circuit, see `simulation.run`; may be changed later (`model.engine = "torch"`)
+            and is not saved with the model.
 
     Raises:
+        UsageError: an unknown engine.
         ModelError: box, weights and circuit do not fit together, or a trainable scale that is not above 0.
 
     Example:
@@ -70,8 +81,10 @@ class QuantumClassifier(nn.Module):
         trainable_head: bool = True,
         weights: Tensor | None = None,
         generator: torch.Generator | None = None,
+        engine: str = "auto",
     ) -> None:
         super().__init__()
+        self.engine = check_engine(engine)
         if bounds.features != circuit.inputs:
             raise ModelError(f"bounds cover {bounds.features} features; the circuit takes {circuit.inputs}.")
         if measurement.qubits > circuit.qubits:
@@ -134,12 +147,9 @@ class QuantumClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores `(batch, classes)` of `x` `(batch, features)`."""
-        if not self._is_foldable():
-            return run(self.circuit, x, self.weights, self.readout)
-        x = checked_inputs(self.circuit, x)
-        # x F_k for all classes in one product, then the inner products with x.
-        images = (x @ self._stacked_forms(x)).unflatten(1, (self.classes, x.shape[1]))
-        return torch.einsum("bkf,bf->bk", images, x) / _squared_norms(x)
+        if not self._is_folded():
+            return run(self.circuit, x, self.weights, self.readout, engine=self.engine)
+        return folded_scores(checked := checked_inputs(self.circuit, x), self._stacked_forms(checked))
 
     def circuit_inputs(self, x: Tensor) -> Tensor:
         """The features themselves."""
@@ -149,8 +159,19 @@ class QuantumClassifier(nn.Module):
         self, x: Tensor, *, shots: int | None, generator: torch.Generator, noise: NoiseModel | None = None
     ) -> Tensor:
         """Scores `(batch, classes)` from `shots` measurements per sample (None: infinitely many) under noise."""
+        # Only torch simulates noise and shots; asked for neither, the model's own engine answers.
+        engine = self.engine if noise is None and shots is None else "torch"
         with torch.no_grad():
-            return run(self.circuit, x, self.weights, self.readout, noise=noise, shots=shots, generator=generator)
+            return run(
+                self.circuit,
+                x,
+                self.weights,
+                self.readout,
+                noise=noise,
+                shots=shots,
+                generator=generator,
+                engine=engine,
+            )
 
     def states(self, x: Tensor) -> Tensor:
         """State vectors `(batch, 2**qubits)` before the measurement."""
@@ -209,18 +230,17 @@ class QuantumClassifier(nn.Module):
     def _head_names(self) -> list[str]:
         return [name for name in ("scale", "log_scale", "head_weight", "head_bias") if hasattr(self, name)]
 
-    def _is_foldable(self) -> bool:
+    def _is_folded(self) -> bool:
         # With a trainable parameter left, folding would silently cut its gradient.
         frozen = not any(p.requires_grad for p in self.parameters())
-        amplitude_only = self.circuit.amplitudes is not None and not self.circuit.depends_on_inputs_by_gates
-        return frozen and amplitude_only and self.circuit.qubits <= _FOLDED_QUBITS
+        return frozen and pays_to_fold(self.circuit, self.readout, self.engine)
 
     def _stacked_forms(self, x: Tensor) -> Tensor:
         """Forms of all classes side by side in the precision of `x`, `(features, classes * features)`."""
         observables = self.effective_observables()
         key = (x.dtype, x.device)
         if key not in self._forms:
-            self._forms[key] = observables.forms().to(x).permute(1, 0, 2).flatten(1).contiguous()
+            self._forms[key] = observables.stacked(x)
         return self._forms[key]
 
 
@@ -230,14 +250,3 @@ def _initial_weights(circuit: Circuit, generator: torch.Generator | None) -> Ten
     scales = sorted(circuit.scaling_weights)
     weights[scales] = 1.0
     return weights
-
-
-def _squared_norms(x: Tensor) -> Tensor:
-    squared = (x * x).sum(dim=1, keepdim=True)
-    empty = squared.detach()[:, 0] == 0
-    if bool(empty.any()):
-        raise InputError(
-            f"sample {int(empty.nonzero()[0])} is the zero vector; amplitude encoding divides by the norm, "
-            "so remove such samples."
-        )
-    return squared

@@ -1,17 +1,22 @@
 """How a circuit is run: compiled program, state vectors, shots, trajectories, folding, parameter-shift."""
 
 from counterspin.simulation.arguments import checked_inputs
-from counterspin.simulation.folding import EffectiveObservables, fold
-from counterspin.simulation.run import Engine, final_states, outcome_distributions, run, sample_scores
+from counterspin.simulation.engines import ENGINES, check_engine, engine_name
+from counterspin.simulation.folding import EffectiveObservables, fold, folded_scores, pays_to_fold
+from counterspin.simulation.run import final_states, outcome_distributions, run, sample_scores
 from counterspin.simulation.shift import shift_jacobian, shift_rule
 
 __all__ = [
+    "ENGINES",
     "EffectiveObservables",
-    "Engine",
+    "check_engine",
     "checked_inputs",
+    "engine_name",
     "final_states",
     "fold",
+    "folded_scores",
     "outcome_distributions",
+    "pays_to_fold",
     "run",
     "sample_scores",
     "shift_jacobian",

@@ -1,12 +1,14 @@
 """Checks of what is run, before any compute."""
 
+import os
+
 import torch
 from torch import Tensor
 
 from counterspin.circuits import Circuit, Readout
-from counterspin.errors import InputError
+from counterspin.errors import InputError, ResourceError
 
-__all__ = ["check_parameters", "checked_inputs", "zero_vector"]
+__all__ = ["check_memory", "check_parameters", "checked_inputs", "zero_vector"]
 
 
 def checked_inputs(circuit: Circuit, inputs: Tensor) -> Tensor:
@@ -47,3 +49,19 @@ def zero_vector(data: Tensor) -> InputError:
     return InputError(
         f"sample {first} is the zero vector; amplitude encoding divides by the norm, so remove such samples."
     )
+
+
+def check_memory(qubits: int, bytes_needed: float) -> None:
+    """Refuse states that this machine cannot hold, before any of them is made.
+
+    Raises:
+        ResourceError: more bytes than the machine has.
+    """
+    if bytes_needed < 2**30:
+        return
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if bytes_needed > memory:
+        raise ResourceError(
+            f"the circuit has {qubits} qubits; its states need {bytes_needed / 2**30:.3g} GiB and this machine has "
+            f"{memory / 2**30:.3g} GiB. Use fewer qubits or smaller batches."
+        )

@@ -1,7 +1,5 @@
 """Running a circuit on a batch: class scores, exact or with noise and finite shots."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
@@ -9,8 +7,10 @@ from counterspin.circuits import Circuit, Readout
 from counterspin.errors import UsageError
 from counterspin.noise import NoiseModel
 from counterspin.simulation.angles import AngleValues, angle_values
-from counterspin.simulation.arguments import check_parameters, checked_inputs
+from counterspin.simulation.arguments import check_memory, check_parameters, checked_inputs
 from counterspin.simulation.compiler import compile_circuit
+from counterspin.simulation.engines import choose
+from counterspin.simulation.kernels import kernel_values
 from counterspin.simulation.measurement import measured_values, rotated, settings
 from counterspin.simulation.program import Program
 from counterspin.simulation.readout_noise import flipped
@@ -18,9 +18,7 @@ from counterspin.simulation.shots import sampled_distribution
 from counterspin.simulation.statevector import evolve, initial_state, probabilities
 from counterspin.simulation.trajectories import DepolarizingErrors
 
-__all__ = ["Engine", "final_states", "outcome_distributions", "run", "sample_scores"]
-
-Engine = Literal["auto", "torch"]
+__all__ = ["final_states", "outcome_distributions", "run", "sample_scores"]
 
 _AMPLITUDES_AT_ONCE = 2**22  # of the trajectories of one chunk: bounds its memory to some hundred MiB
 
@@ -34,7 +32,7 @@ def run(
     noise: NoiseModel | None = None,
     shots: int | None = None,
     generator: torch.Generator | None = None,
-    engine: Engine = "auto",
+    engine: str = "auto",
 ) -> Tensor:
     """Class scores `(batch, classes)`, attached to autograd for inputs and weights.
 
@@ -47,11 +45,13 @@ def run(
         noise: None: ideal.
         shots: measurements per sample and setting; None: exact expectation values. Sampled scores carry no gradient.
         generator: source of shots and trajectories; needed where either is random.
-        engine: `"torch"` is the only one there is; `"auto"` takes it.
+        engine: `"compiled"`, `"torch"`, or `"auto"`: the compiled one for exact values of ideal circuits on the CPU,
+            else torch. They agree to 1e-10 in float64 and 1e-5 in float32; second derivatives need torch.
 
     Raises:
         InputError: inputs or weights of the wrong shape, a zero vector to encode.
-        UsageError: randomness without a generator, an unknown engine.
+        ResourceError: no memory for the states.
+        UsageError: randomness without a generator, an unknown engine, the compiled one where it cannot serve.
 
     Example:
         >>> from counterspin.circuits import Circuit, PauliExpectations, feature
@@ -60,9 +60,13 @@ def run(
         >>> run(circuit, torch.tensor([[0.0], [1.0]]), torch.zeros(0), readout).flatten().tolist()
         [1.0, -1.0]
     """
-    if engine not in ("auto", "torch"):
-        raise UsageError(f"engine is {engine!r}; allowed: auto, torch.")
     _check_shots(shots, generator)
+    kernel = choose(engine, inputs, weights, ideal=noise is None and shots is None)
+    if kernel is not None:
+        inputs = checked_inputs(circuit, inputs)
+        check_parameters(circuit, weights, readout)
+        values = kernel_values(kernel, circuit, inputs, weights.to(inputs.dtype), readout.measurement)
+        return readout.scores(values)
     distributions = outcome_distributions(circuit, inputs, weights, readout, noise=noise, generator=generator)
     return sample_scores(circuit, distributions, readout, shots=shots, generator=generator)
 
@@ -79,6 +83,7 @@ def outcome_distributions(
     """Probabilities of all outcomes `(batch, 2**qubits)` as a device would read them, one tensor per setting."""
     inputs = checked_inputs(circuit, inputs)
     check_parameters(circuit, weights, readout)
+    check_memory(circuit.qubits, inputs.shape[0] * 2 * inputs.element_size() * 2.0**circuit.qubits)
     program = compile_circuit(circuit)
     start = initial_state(program, inputs)
     angles = angle_values(program, inputs, weights.to(inputs.dtype))

@@ -11,14 +11,15 @@ from torch.autograd.function import FunctionCtx
 from counterspin.circuits import Circuit, Measurement
 from counterspin.errors import CapabilityError
 from counterspin.simulation.angles import given_columns
+from counterspin.simulation.arguments import check_memory
 from counterspin.simulation.kernels.library import Kernel
 from counterspin.simulation.kernels.lowering import lower
 from counterspin.simulation.kernels.program import FlatProgram
 
-__all__ = ["measured_values"]
+__all__ = ["kernel_values"]
 
 
-def measured_values(
+def kernel_values(
     kernel: Kernel, circuit: Circuit, inputs: Tensor, weights: Tensor, measurement: Measurement
 ) -> Tensor:
     """Exact values `(batch, values)` of the measurement, attached to autograd for inputs and weights.
@@ -34,14 +35,14 @@ def measured_values(
         InputError: a sample to encode is the zero vector; a tensor given as angle has another batch size.
         ResourceError: no memory.
     """
+    kept = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
+    check_memory(circuit.qubits, kernel.state_bytes(circuit.qubits, inputs, kept=kept))
     program = lower(circuit, measurement)
     if program.given:
         inputs = torch.cat([inputs, given_columns(program.given, inputs)], dim=1)
-    if torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad):
+    if kept or any(angle.value.requires_grad for angle in program.given):
         return _Forward.apply(inputs, weights, kernel, program)
-    values, _ = kernel.forward(
-        program, inputs.detach().contiguous(), weights.detach().contiguous(), keep_states=False
-    )
+    values, _ = kernel.forward(program, inputs.detach().contiguous(), weights.detach().contiguous(), keep_states=False)
     return values
 
 

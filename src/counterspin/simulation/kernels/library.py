@@ -23,7 +23,9 @@ __all__ = ["VARIANTS", "Kernel", "kernel", "load_library"]
 _LOG = logging.getLogger("counterspin")
 
 _OUT_OF_MEMORY, _ZERO_VECTOR = 1, 2
-VARIANTS = ("v4", "v3", "default")
+# Instruction sets and the bytes of their vectors, as in setup.py.
+_VECTOR_BYTES = {"v4": 64, "v3": 32, "default": 16}
+VARIANTS = tuple(_VECTOR_BYTES)
 _PRECISIONS = {torch.float32: "f32", torch.float64: "f64"}
 
 # Starting a thread costs about 20 µs; below this much work for each, one fewer is faster.
@@ -41,6 +43,12 @@ class Kernel:
 
     library: ctypes.CDLL
     variant: str
+
+    def state_bytes(self, qubits: int, inputs: Tensor, *, kept: bool) -> int:
+        """Memory for the states of `inputs` `(batch, inputs)`: two per thread, and all of them where they are kept."""
+        lanes = _VECTOR_BYTES[self.variant] // inputs.element_size()
+        amplitudes = 2 * torch.get_num_threads() * lanes + (len(inputs) if kept else 0)
+        return amplitudes * 2 * inputs.element_size() * 2**qubits
 
     def forward(
         self, program: FlatProgram, inputs: Tensor, weights: Tensor, *, keep_states: bool

@@ -1,4 +1,4 @@
-"""Lowering a circuit to passes: rotations fused per qubit, permutations into the frame, everything else exactly split."""
+"""Lowering a circuit to passes: rotations fused per qubit, permutations into the frame, the rest split exactly."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from counterspin.circuits import GATES, Angle, Circuit, Gate, Given, Measurement, PauliExpectations, feature
-from counterspin.simulation.kernels.frame import Frame, PhysicalQubit, bit_parity
+from counterspin.circuits import Angle, Circuit, Gate, Given, Measurement, PauliExpectations, feature
+from counterspin.simulation.kernels.frame import Frame, PhysicalQubit
 from counterspin.simulation.kernels.program import FlatProgram, Pass, PassKind, Rotation
 
 __all__ = ["lower"]
@@ -182,9 +182,9 @@ def _next_single(circuit: Circuit) -> list[dict[int, bool]]:
     """For each gate, and the end, whether the next gate on a qubit after it acts on that qubit alone."""
     found: list[dict[int, bool]] = [{}]
     for gate in reversed(circuit.gates):
-        single = len(gate.qubits) == 1 or GATES[gate.kind].name == "SWAP"
+        single = len(gate.qubits) == 1 or gate.kind == "SWAP"
         found.append({**found[-1], **{q: single for q in gate.qubits}})
-    return found[-2::-1] + [{}] if circuit.gates else [{}]
+    return [*found[-2::-1], {}] if circuit.gates else [{}]
 
 
 def _reads(
