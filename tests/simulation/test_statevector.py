@@ -9,6 +9,7 @@ from dense_oracle import observables, start, unitary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_circuits import random_circuit, random_groups, random_paulis
+from torch import Tensor
 
 from counterspin.circuits import (
     GATES,
