@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints/full.txt
+KERNELS := src/counterspin/simulation/kernels
 # pip learned dependency groups in 25.1.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -30,6 +31,7 @@ docs: $(VENV)/.development
 
 clean:
 	rm -rf $(VENV) build dist docs/_build src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -f $(KERNELS)/_native*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.pip: $(CONSTRAINTS)
@@ -37,7 +39,8 @@ $(VENV)/.pip: $(CONSTRAINTS)
 	$(PIP) install --quiet --upgrade --constraint $(CONSTRAINTS) pip setuptools
 	touch $@
 
-$(VENV)/.runtime: $(VENV)/.pip pyproject.toml
+# The installation builds the compiled engine where there is a C compiler; changed sources build it again.
+$(VENV)/.runtime: $(VENV)/.pip pyproject.toml setup.py $(wildcard $(KERNELS)/c/*)
 	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[data]'
 	touch $@
 

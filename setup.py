@@ -1,10 +1,13 @@
 """Builds the optional compiled engine; everything else is declared in pyproject.toml."""
 
 import platform
+import textwrap
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
+from setuptools.modified import newer_group
 
 SOURCES = Path("src/counterspin/simulation/kernels/c")
 
@@ -17,10 +20,35 @@ FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=fast", "-fvisibili
 
 
 class BuildKernels(build_ext):
-    """Compiles kernel.c once per precision and instruction set and links the copies into one library."""
+    """Compiles kernel.c once per precision and instruction set and links the copies into one library.
+
+    Where that fails (no compiler, one without vector extensions), the package is built without the library.
+    """
 
     def build_extension(self, ext: Extension) -> None:
-        """Compile and link; any failure is reported by setuptools, and the torch engine serves."""
+        """Build the library unless it is newer than everything it is made of."""
+        library = Path(self.get_ext_fullpath(ext.name))
+        if not self.force and not newer_group([*ext.sources, *ext.depends], str(library), "newer"):
+            return
+        # A library of older sources would be called with the structures of the newer ones.
+        library.unlink(missing_ok=True)
+        try:
+            self._compile(ext, library)
+        except (BaseError, CCompilerError) as error:
+            reason = textwrap.shorten(str(error), 120, placeholder=" …")
+            self.warn(
+                f"the compiled engine was not built ({reason}); counterspin works without it, more slowly. Install a C "
+                "compiler such as gcc, then counterspin again."
+            )
+
+    def copy_extensions_to_source(self) -> None:
+        """Copy the library into the source tree; where none was built, none of older sources stays there either."""
+        for ext in self.extensions:
+            if not Path(self.build_lib, self.get_ext_filename(ext.name)).exists():
+                Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
+        super().copy_extensions_to_source()
+
+    def _compile(self, ext: Extension, library: Path) -> None:
         folder = Path(self.build_temp)
         objects = self.compiler.compile([str(SOURCES / "cpu.c")], output_dir=str(folder), extra_postargs=FLAGS)
         for name, width, target in VARIANTS.get(platform.machine(), DEFAULT):
@@ -33,19 +61,19 @@ class BuildKernels(build_ext):
                     extra_postargs=[*FLAGS, *target],
                     depends=ext.depends,
                 )
-        self.compiler.link_shared_object(
-            objects, self.get_ext_fullpath(ext.name), libraries=["m", "pthread"], target_lang="c"
-        )
+        self.compiler.link_shared_object(objects, str(library), libraries=["m", "pthread"], target_lang="c")
 
 
-setup(
-    cmdclass={"build_ext": BuildKernels},
-    ext_modules=[
-        Extension(
-            "counterspin.simulation.kernels._native",
-            sources=[str(SOURCES / "kernel.c"), str(SOURCES / "cpu.c")],
-            depends=[str(header) for header in sorted(SOURCES.glob("*.h"))],
-            optional=True,
-        )
-    ],
-)
+# The instruction counts of benchmarks/ read the flags from here.
+if __name__ == "__main__":
+    setup(
+        cmdclass={"build_ext": BuildKernels},
+        ext_modules=[
+            Extension(
+                "counterspin.simulation.kernels._native",
+                sources=[str(SOURCES / "kernel.c"), str(SOURCES / "cpu.c")],
+                depends=["setup.py", *(str(header) for header in sorted(SOURCES.glob("*.h")))],
+                optional=True,
+            )
+        ],
+    )

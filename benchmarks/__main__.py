@@ -1,16 +1,24 @@
-"""`python -m benchmarks [NAME ...]`: run benchmarks, print their tables, write build/bench/<name>.json."""
+"""`python -m benchmarks [NAME ...]`: run benchmarks, print their tables, write build/bench/<name>.json.
 
+Environment: `QUICK=1` for fewer and smaller cases, `PEERS=all` for every peer of the engine that is installed. The exit
+code is 1 where a full run missed a requirement, 2 where this machine lacks what a benchmark needs.
+"""
+
+import importlib
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import audit, exact
+from benchmarks.outcome import Options
+from benchmarks.tools import Unavailable
 
-BENCHMARKS = {"exact": exact.measure, "audit": audit.measure}
+BENCHMARKS = ("engine", "instructions", "exact", "audit")
+
+# Where there is no terminal to ask, a line holds a whole row.
+_WIDTH = 210
 
 
 def main(names: list[str]) -> int:
@@ -21,24 +29,26 @@ def main(names: list[str]) -> int:
         return 2
     folder = Path("build/bench")
     folder.mkdir(parents=True, exist_ok=True)
+    options = Options(
+        folder=folder,
+        quick=os.environ.get("QUICK", "") not in ("", "0"),
+        all_peers=os.environ.get("PEERS") == "all",
+    )
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    missed, unavailable = 0, False
     for name in names or BENCHMARKS:
-        rows = BENCHMARKS[name]()
-        (folder / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
-        Console().print(_table(name, rows))
-    return 0
-
-
-def _table(title: str, rows: list[dict[str, Any]]) -> Table:
-    """One row per quantity and one column per case: many quantities of few cases fit a terminal this way."""
-    first, *quantities = rows[0]
-    table = Table(first, *(str(row[first]) for row in rows), title=title)
-    for quantity in quantities:
-        table.add_row(quantity, *(_text(row[quantity]) for row in rows))
-    return table
-
-
-def _text(value: Any) -> str:
-    return "–" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+        # Imported when run: one benchmark does not wait for what another needs.
+        try:
+            outcome = importlib.import_module(f"benchmarks.{name}").run(options)
+        except Unavailable as reason:
+            print(f"benchmark {name} did not run: {reason}", file=sys.stderr)
+            unavailable = True
+            continue
+        (folder / f"{name}.json").write_text(json.dumps(list(outcome.rows), indent=1) + "\n")
+        for table in outcome.tables:
+            console.print(table)
+        missed += outcome.missed
+    return 2 if unavailable else int(missed > 0)
 
 
 if __name__ == "__main__":

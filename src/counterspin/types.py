@@ -22,6 +22,7 @@ __all__ = [
     "Differentiable",
     "HasCircuit",
     "HasEffectiveObservables",
+    "HasEngine",
     "HasStates",
     "Outputs",
     "Sampled",
@@ -196,6 +197,17 @@ class HasEffectiveObservables(Protocol):
 
     def effective_observables(self) -> EffectiveObservables:
         """The classes' observables in the Heisenberg picture; raises ConditionsError where there are none."""
+        ...
+
+
+@runtime_checkable
+class HasEngine(Protocol):
+    """A classifier whose circuit may be run by either engine; `engine` is what is asked for and may be set."""
+
+    engine: str
+
+    def runs_on(self) -> str:
+        """What computes its scores: `compiled (v4)` or `torch`, followed by `, folded` where no circuit is run."""
         ...
 
 

@@ -1,5 +1,6 @@
 """The door: numpy or torch in, checked tensors out. Every refusal names the argument and what to do."""
 
+import math
 from typing import Any, cast
 
 import numpy as np
@@ -9,7 +10,19 @@ from torch import Tensor
 from counterspin.errors import InputError, ModelError
 from counterspin.types import Box, Classifier
 
-__all__ = ["as_features", "as_labels", "check_classifier_interface", "checked_scores"]
+__all__ = ["all_finite", "as_features", "as_labels", "check_classifier_interface", "checked_scores"]
+
+
+def all_finite(values: Tensor) -> bool:
+    """Whether no value is NaN or infinite.
+
+    Example:
+        >>> all_finite(torch.tensor([1.0, 3e38, 3e38])), all_finite(torch.tensor([1.0, torch.inf, -torch.inf]))
+        (True, False)
+    """
+    values = values.detach()
+    # NaN and infinity survive a sum, which costs a tenth of looking at each value; a finite sum may still overflow.
+    return math.isfinite(float(values.sum())) or bool(torch.isfinite(values).all())
 
 
 def as_features(x: Any, box: Box | None = None, *, name: str = "x") -> Tensor:
@@ -111,7 +124,7 @@ def checked_scores(model: Classifier, x: Tensor) -> Tensor:
         raise ModelError(
             f"model returned {shape} for {x.shape[0]} samples; expected scores ({x.shape[0]}, {model.classes})."
         )
-    if not bool(torch.isfinite(scores.detach()).all()):
+    if not all_finite(scores):
         raise ModelError("model returned NaN or infinite scores; an evaluation of such a model would mean nothing.")
     return scores
 

@@ -1,5 +1,7 @@
 """Angle expressions against plain arithmetic."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from dense_oracle import angle_value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterspin.circuits import Angle, Given, feature, weight
+from counterspin.circuits import Angle, Given, Term, feature, weight
 from counterspin.errors import UsageError
 
 NUMBERS = st.floats(-10, 10)
@@ -58,16 +60,15 @@ def test_products_must_stay_affine() -> None:
             first * second
 
 
-def test_negative_indices_are_refused() -> None:
-    with pytest.raises(UsageError, match="input index is -1"):
-        feature(-1)
-    with pytest.raises(UsageError, match="weight index is -2"):
-        weight(-2)
-
-
 def test_tensors_as_angles() -> None:
     assert str(Given(torch.tensor(0.3))) == "tensor"
     assert Given(torch.zeros(2)) != Given(torch.zeros(2))
     for wrong in (torch.zeros(2, 2), torch.zeros(3, dtype=torch.int64), torch.zeros(2, dtype=torch.complex64)):
         with pytest.raises(UsageError, match=r"real with shape \(\) or \(batch,\)"):
             Given(wrong)
+
+
+@pytest.mark.parametrize("make", [feature, weight, lambda k: Term(1.0, input=k), lambda k: Term(1.0, weight=k)])
+def test_negative_indices_are_refused(make: Callable[[int], object]) -> None:
+    with pytest.raises(UsageError, match="index is -1; indices start at 0"):
+        make(-1)

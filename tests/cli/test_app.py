@@ -71,6 +71,8 @@ def test_audit_prints_a_table_and_the_path(saved, capsys):
         (["--seed", "-1"], 2, "seed is -1"),
         (["--samples", "0"], 2, "--samples is 0"),
         (["--data", "missing.npz"], 3, "cannot be read"),
+        (["--engine", "jax"], 2, "engine is 'jax'; allowed: auto, compiled, torch."),
+        (["--engine", "torch"], 2, "runs no circuit"),
         (["--nonsense"], 2, "No such option"),
     ],
 )

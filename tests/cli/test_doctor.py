@@ -4,6 +4,16 @@ import torch
 
 from counterspin.cli.app import run
 
+ENGINE = {
+    "name": "compiled",
+    "variant": "v3",
+    "threads": 2,
+    "correct": True,
+    "error": 1e-16,
+    "why": "because",
+    "advice": None,
+}
+
 
 def test_a_sound_installation(capsys) -> None:
     assert run(["doctor"]) == 0
@@ -16,12 +26,21 @@ def test_a_sound_installation(capsys) -> None:
     assert set(facts["extras"]) == {"data"}
 
 
+def test_engine_and_reason(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("counterspin.cli.engine_check.engine_facts", lambda: ENGINE)
+    assert run(["doctor"]) == 0
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert ["engine", "compiled (v3), 2 threads, correct"] in lines
+    assert ["because"] in lines
+
+
 def test_an_engine_that_is_wrong(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("counterspin.simulation.run", lambda _, x, *__: torch.cos(x) + 1e-6)
+    wrong = {**ENGINE, "name": "torch", "variant": None, "correct": False, "error": 1e-6, "advice": "reinstall torch"}
+    monkeypatch.setattr("counterspin.cli.engine_check.engine_facts", lambda: wrong)
     monkeypatch.setattr("counterspin.cli.doctor.find_spec", lambda _: None)
     assert run(["doctor"]) == 3
     out = capsys.readouterr().out
-    assert "WRONG by 1.0e-06: reinstall torch" in out
+    assert "torch, 2 threads, WRONG by 1.0e-06: reinstall torch" in out
     assert "pip install 'counterspin[data]'" in out
     assert run(["doctor", "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["engine"]["correct"] is False

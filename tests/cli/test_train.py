@@ -48,6 +48,8 @@ def test_json(short, capsys) -> None:
     ("arguments", "code", "sentence"),
     [
         (["nothing"], 2, "there is no recipe 'nothing'"),
+        (["cancer-angle", "--engine", "jax"], 2, "engine is 'jax'; allowed: auto, compiled, torch."),
+        (["cancer-angle-classical", "--engine", "torch"], 2, "runs no circuit"),
         (["cancer-angle", "--seed", "-1"], 2, "seed is -1"),
         (["cancer-angle", "--out", "file"], 2, "out is file, a file"),
         (["cancer-angle", "--out", "file/below"], 3, "out file/below cannot be made (Not a directory)"),

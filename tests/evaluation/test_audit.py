@@ -20,8 +20,11 @@ from counterspin.circuits import (
     strongly_entangling,
 )
 from counterspin.errors import InputError, ModelError, UsageError
+from counterspin.evaluation.records import EngineRecord
+from counterspin.evaluation.run_store import read_record
 from counterspin.evaluation.schema import audit_schema
 from counterspin.models import LogisticRegression, QuantumClassifier
+from counterspin.simulation import engine_name
 from counterspin.threats import L2, Linf
 from counterspin.types import Box
 
@@ -180,6 +183,39 @@ def test_a_run_directory_of_another_configuration_is_refused(tmp_path):
     audit(model, x, y, Linf(0.1), tier="quick", attacks=(FGSM(),), out=tmp_path / "run")
     with pytest.raises(UsageError, match="another configuration"):
         audit(model, x, y, Linf(0.2), tier="quick", attacks=(FGSM(),), out=tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_the_engine_is_on_record_and_keys_the_run(tmp_path):
+    model = angle_model()
+    x, y = samples(model, count=4, wrong=1)
+
+    def audited(out: str, asked: str):
+        model.engine = asked
+        return audit(model, x, y, Linf(0.05), tier="quick", attacks=(FGSM(),), out=tmp_path / out).record
+
+    auto, by_torch = audited("auto", "auto"), audited("torch", "torch")
+    assert auto.engine == EngineRecord(asked="auto", ran=engine_name())
+    assert by_torch.engine == EngineRecord(asked="torch", ran="torch")
+    stored = json.loads((tmp_path / "torch" / "run.json").read_text())
+    assert stored["config"]["engine"] == "torch"
+    assert stored["record"]["engine"] == {"asked": "torch", "ran": "torch"}
+    assert auto.clean_accuracy == by_torch.clean_accuracy
+    assert auto.model["sha256"] == by_torch.model["sha256"]
+    with pytest.raises(UsageError, match=r'differ in engine \(stored "auto", asked "torch"\)'):
+        audited("auto", "torch")
+
+
+def test_a_record_from_before_there_was_an_engine(tmp_path):
+    model = LogisticRegression(Box.uniform(0.0, 1.0, features=3), classes=2)
+    x, y = samples(model, count=10, wrong=1)
+    report = audit(model, x, y, Linf(0.05), tier="quick", attacks=(FGSM(),), out=tmp_path)
+    assert report.record.engine is None
+    file = tmp_path / "run.json"
+    stored = json.loads(file.read_text())
+    del stored["record"]["engine"]
+    file.write_text(json.dumps(stored))
+    assert read_record(tmp_path) == report.record
 
 
 def test_the_published_schema_is_current_and_describes_a_run():

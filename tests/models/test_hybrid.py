@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from compiled_engine import ENGINES, each_engine
 
 from counterspin.circuits import Linear, PauliExpectations, Readout, Scale, reuploading
 from counterspin.errors import ModelError
@@ -114,3 +115,34 @@ def test_a_head_without_linear_map_is_kept() -> None:
     # A fresh logistic regression gives zeros.
     values = run(quantum.circuit, torch.zeros(4, 2).double(), quantum.weights, Readout(quantum.measurement))
     assert torch.allclose(model(X), 5 * values)
+
+
+def test_engines_agree_through_the_front() -> None:
+    found = []
+    for engine in ENGINES:
+        model = hybrid("mlp").double()
+        model.engine = engine
+        assert model.body.engine == model.engine == engine
+        x = X.clone().requires_grad_()
+        scores = model(x)
+        found.append([scores, *torch.autograd.grad(scores.square().sum(), [x, *model.parameters()])])
+    for other in found[1:]:
+        for theirs, ours in zip(found[0], other, strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-12 * max(1.0, float(theirs.detach().abs().max())), rtol=0)
+
+
+@each_engine
+def test_every_engine_samples(engine: str) -> None:
+    model = hybrid("mlp")
+    model.engine = engine
+    sampled = model.sample(X, shots=4000, generator=seeded(5))
+    # A linear head of the two expectations: five standard errors.
+    reach = 5 / 4000**0.5 * model.body.head_weight.detach().abs().sum(1)
+    assert bool(((sampled - model(X).detach()).abs() < reach).all())
+
+
+def test_the_engine_is_not_saved() -> None:
+    model = hybrid("mlp")
+    model.engine = "torch"
+    assert "engine" not in json.dumps(model.config())
+    assert HybridClassifier.from_config(model.config()).engine == "auto"

@@ -2,10 +2,12 @@
 
 import copy
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from compiled_engine import ENGINES, each_engine
 from random_circuits import random_circuit
 
 from counterspin.circuits import (
@@ -247,3 +249,58 @@ def test_what_does_not_fit_is_refused() -> None:
         QuantumClassifier(circuit, PauliExpectations.of("Z0"), box)
     with pytest.raises(UsageError, match="linear head has weight"):
         QuantumClassifier(circuit, paulis, box, head=Linear(torch.ones(2, 5), torch.ones(2)))
+
+
+def uploading_model(**options: str) -> QuantumClassifier:
+    circuit = reuploading(3, 2)
+    return QuantumClassifier(circuit, PauliExpectations.of("Z0", "X1"), Box.uniform(0, 1, 3), **options)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_unknown_engines_are_refused(frozen: bool) -> None:
+    with pytest.raises(UsageError, match="engine is 'kernel'; allowed: auto, compiled, torch"):
+        uploading_model(engine="kernel")
+    for model in (uploading_model(), amplitude_model()):
+        model.requires_grad_(not frozen).engine = "kernel"
+        with pytest.raises(UsageError, match="engine is 'kernel'; allowed: auto, compiled, torch"):
+            model(points(model.bounds.features))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("build", [uploading_model, amplitude_model])
+def test_engines_agree(build: Callable[..., QuantumClassifier], frozen: bool) -> None:
+    found = []
+    for engine in ENGINES:
+        model = build(engine=engine).requires_grad_(not frozen)
+        x = points(model.bounds.features, batch=20).requires_grad_()
+        scores = model(x)
+        wanted = [x] if frozen else [x, *model.parameters()]
+        found.append([scores, *torch.autograd.grad(scores.square().sum(), wanted), model.states(x)])
+    for other in found[1:]:
+        for theirs, ours in zip(found[0], other, strict=True):
+            size = max(1.0, float(theirs.detach().abs().max()))
+            # The weights are float32, and so are their gradients.
+            tolerance = 1e-12 if theirs.dtype != torch.float32 else 1e-6
+            assert torch.allclose(ours, theirs, atol=tolerance * size, rtol=0)
+
+
+@each_engine
+def test_every_engine_samples(engine: str) -> None:
+    model, x = uploading_model(engine=engine), points(3)
+    exact = model.sample(x, shots=None, generator=seeded(0))
+    assert torch.equal(exact, model(x).detach())
+    first, second = (model.sample(x, shots=1000, generator=seeded(1)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.allclose(first, exact, atol=5 / 1000**0.5)
+    assert not torch.equal(first, exact)
+    for noise in (NoiseModel(readout_flips=(0.1, 0.1)), NoiseModel(qubit_depolarizing=0.05, trajectories=200)):
+        noisy = model.sample(x, shots=1000, generator=seeded(1), noise=noise)
+        assert float(noisy.abs().mean()) < float(exact.abs().mean())
+
+
+def test_the_engine_is_not_saved() -> None:
+    model = uploading_model(engine="torch")
+    assert "engine" not in json.dumps(model.config())
+    assert not any("engine" in name for name in model.state_dict())
+    assert QuantumClassifier.from_config(model.config()).engine == "auto"
+    assert copy.deepcopy(model).engine == "torch"

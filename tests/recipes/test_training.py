@@ -151,6 +151,23 @@ def test_another_seed_does_not_resume_there(tmp_path: Path) -> None:
         recipes.train("tiny", seed=1, out=tmp_path, progress=False)
 
 
+def test_another_engine_does_not_resume_there(tmp_path: Path) -> None:
+    by_torch = recipes.train("tiny", out=tmp_path, engine="torch", progress=False)
+    assert by_torch.model.engine == "torch"
+    with pytest.raises(UsageError, match="seed or engine"):
+        recipes.train("tiny", out=tmp_path, progress=False)
+    # Weights without influence follow the sign of rounding errors; what the models do is the same.
+    compiled, x = recipes.train("tiny", progress=False), TINY.dataset(0).test.x
+    torch.testing.assert_close(by_torch.model(x), compiled.model(x), atol=1e-4, rtol=0)
+
+
+def test_an_engine_that_cannot_serve_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    for name, engine, sentence in (("tiny", "jax", "allowed: auto"), ("cancer-angle-classical", "torch", "no circuit")):
+        with pytest.raises(UsageError, match=sentence):
+            recipes.train(name, engine=engine, out=tmp_path / "model", progress=False)
+    assert not (tmp_path / "model").exists()
+
+
 def test_unknown_recipe() -> None:
     with pytest.raises(UsageError, match="there is no recipe"):
         recipes.train("nothing")

@@ -138,6 +138,7 @@ def build_audit(**changes: Any) -> AuditRecord:
         "sanity": {"verdict": "warn", "checks": checks},
         "cost": {"forwards": 4053000, "backwards": 1447500, "circuits": 4053000, "shots": 21760000, "seconds": 41.7},
         "versions": {"counterspin": "0.1.0", "torch": "2.13.0", "python": "3.11.7"},
+        "engine": {"asked": "auto", "ran": "compiled (v4), folded"},
         "run": "runs/digits-amplitude-5c1e",
     }
     return AuditRecord.model_validate(record | changes)

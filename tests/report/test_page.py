@@ -95,6 +95,7 @@ def test_numbers_of_the_record_are_printed(parsed: Page) -> None:
         "state preparation ideal, noiseless",
         "--eps 0.05,0.1,0.15",
         "versions.torch 2.13.0",
+        "engine.ran compiled (v4), folded",
         "Theorem: Balanced readout",
     ):
         assert words in parsed.text, words
@@ -122,12 +123,12 @@ def test_gallery(parsed: Page, parsed_unreliable: Page) -> None:
 
 
 def test_nothing_measured_is_said(audit) -> None:
-    bare = audit(
-        calibration=None, noise_resilience={"samples": 0, "curves": [], "skipped": "the model has no circuit."}
-    )
+    skipped = {"samples": 0, "curves": [], "skipped": "the model has no circuit."}
+    bare = audit(calibration=None, engine=None, noise_resilience=skipped)
     text = Page(render(bare, ReportSamples())).text
     assert "No attack changed a prediction" in text
     assert "Not measured in this audit." in text
+    assert "engine none: no circuit" in text
     assert "Not measured: the model has no circuit." in text
 
 

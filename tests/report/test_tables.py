@@ -97,6 +97,15 @@ def test_reproduce_a_recipe(record: AuditRecord) -> None:
     )
 
 
+def test_reproduce_names_the_engine_that_was_asked_for(audit) -> None:
+    torch_asked = {"engine": {"asked": "torch", "ran": "torch"}}
+    assert "--engine torch" in tables.reproduce(audit(**torch_asked))
+    in_python = tables.reproduce(audit(dataset={"name": "data given in Python"}, **torch_asked))
+    assert "\nmodel.engine = 'torch'\ncs.audit(" in in_python
+    compile(in_python, "reproduce", "exec")
+    assert "engine" not in tables.reproduce(audit(engine={"asked": "auto", "ran": "compiled (v4)"}))
+
+
 def test_reproduce_quotes_for_the_shell(audit) -> None:
     record = audit(model={"name": "a; rm -rf ~"}, dataset={"name": "my data.npz", "split": "given", "source": "file"})
     text = tables.reproduce(record)

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from compiled_engine import needs_kernel
 from random_circuits import random_circuit, random_groups, random_paulis
+from torch import Tensor
 
 from counterspin.circuits import (
     Amplitudes,
@@ -15,11 +17,13 @@ from counterspin.circuits import (
     Scale,
     amplitude_encoding,
     feature,
+    reuploading,
     strongly_entangling,
+    weight,
 )
-from counterspin.errors import ConditionsError, InputError
+from counterspin.errors import ConditionsError, InputError, ResourceError
 from counterspin.noise import NoiseModel
-from counterspin.simulation import EffectiveObservables, fold, run
+from counterspin.simulation import EffectiveObservables, fold, folded_scores, pays_to_fold, run
 
 NOISES = {
     "ideal": None,
@@ -86,6 +90,152 @@ def test_conditions_are_stated() -> None:
         fold(amplitude_encoding(2), torch.zeros(2), readout)
     with pytest.raises(InputError, match="measures qubit 1"):
         fold(amplitude_encoding(2), w, Readout(PauliExpectations.of("Z1")))
+
+
+def test_matrices_that_fit_no_memory_are_refused_at_once() -> None:
+    circuit = amplitude_encoding(2, qubits=24)
+    with pytest.raises(ResourceError, match=r"24 qubits; its states need .* GiB and this machine has"):
+        fold(circuit, torch.zeros(0), Readout(PauliExpectations.of("Z0")))
+
+
+# Scores of the folded form: values and gradients from one product.
+
+
+def forms(classes: int = 3, features: int = 5) -> Tensor:
+    matrices = torch.randn(classes, features, features, generator=seeded(5), dtype=torch.float64)
+    return matrices + matrices.mT
+
+
+def stacked(matrices: Tensor) -> Tensor:
+    return matrices.permute(1, 0, 2).flatten(1)
+
+
+def plain(x: Tensor, matrices: Tensor) -> Tensor:
+    return torch.einsum("bi,kij,bj->bk", x, matrices, x) / x.square().sum(1, keepdim=True)
+
+
+def points(batch: int = 4) -> Tensor:
+    return torch.randn(batch, 5, generator=seeded(6), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 4])
+def test_folded_scores_and_gradients_equal_plain_autograd(batch: int) -> None:
+    x, direction = points(batch).requires_grad_(), torch.randn(batch, 3, generator=seeded(7), dtype=torch.float64)
+    ours, theirs = folded_scores(x, stacked(forms())), plain(x, forms())
+    assert torch.allclose(ours, theirs, atol=1e-14, rtol=0)
+    gradients = [torch.autograd.grad((s * direction).sum(), x)[0] for s in (ours, theirs)]
+    assert torch.allclose(*gradients, atol=1e-13, rtol=0)
+
+
+def test_folded_scores_in_two_dimensions() -> None:
+    # x = (r cos t, r sin t) and F = diag(1, -1): cos 2t, of derivative -2 sin 2t / r across and 0 along x.
+    t, r = torch.linspace(0.1, 6.0, 7, dtype=torch.float64), 3.0
+    x = (r * torch.stack([t.cos(), t.sin()], 1)).requires_grad_()
+    scores = folded_scores(x, torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64)))
+    (gradient,) = torch.autograd.grad(scores.sum(), x)
+    assert torch.allclose(scores[:, 0], torch.cos(2 * t), atol=1e-15)
+    across = torch.stack([-t.sin(), t.cos()], 1)
+    assert torch.allclose((gradient * across).sum(1), -2 * torch.sin(2 * t) / r, atol=1e-15)
+    assert torch.allclose((gradient * x).sum(1), torch.zeros(7, dtype=torch.float64), atol=1e-14)
+
+
+def test_folded_scores_have_second_derivatives() -> None:
+    def scores(x: Tensor) -> Tensor:
+        return folded_scores(x, stacked(forms()))
+
+    x = points(2).requires_grad_()
+    assert torch.autograd.gradcheck(scores, (x,), atol=1e-8, fast_mode=True)
+    assert torch.autograd.gradgradcheck(scores, (x,), atol=1e-7, fast_mode=True)
+    ours = torch.autograd.functional.hessian(lambda row: scores(row)[0, 1], x[:1])
+    theirs = torch.autograd.functional.hessian(lambda row: plain_scores(row)[0, 1], x[:1])
+    assert torch.allclose(ours, theirs, atol=1e-12)
+
+
+def plain_scores(x: Tensor) -> Tensor:
+    return plain(x, forms())
+
+
+def test_folded_scores_refuse_the_zero_vector() -> None:
+    x = points()
+    x[2] = 0.0
+    with pytest.raises(InputError, match="sample 2 is the zero vector"):
+        folded_scores(x, stacked(forms()))
+
+
+def test_one_folded_sample_that_is_no_number_spoils_itself_alone() -> None:
+    x = points().requires_grad_()
+    scores = folded_scores(x, stacked(forms()))
+    (gradient,) = torch.autograd.grad(scores.sum(), x)
+    spoiled = x.detach().clone()
+    spoiled[1, 0] = torch.nan
+    spoiled.requires_grad_()
+    found = folded_scores(spoiled, stacked(forms()))
+    (by_spoiled,) = torch.autograd.grad(found.sum(), spoiled)
+    others = torch.tensor([0, 2, 3])
+    assert bool(found[1].isnan().all())
+    assert bool(by_spoiled[1].isnan().all())
+    assert torch.equal(found[others], scores[others])
+    assert torch.equal(by_spoiled[others], gradient[others])
+
+
+@pytest.mark.slow  # under torch.func, torch loads its compiler for functions of one's own: some seconds
+def test_folded_scores_under_torch_func() -> None:
+    x, table = points(), stacked(forms())
+
+    def one(row: Tensor) -> Tensor:
+        return folded_scores(row[None], table)[0]
+
+    assert torch.allclose(torch.func.vmap(one)(x), plain_scores(x), atol=1e-14)
+    gradients = torch.func.vmap(torch.func.grad(lambda row: one(row)[1]))(x)
+    leaf = x.clone().requires_grad_()
+    assert torch.allclose(gradients, torch.autograd.grad(plain_scores(leaf)[:, 1].sum(), leaf)[0], atol=1e-13)
+    jacobian = torch.func.jacrev(lambda x: folded_scores(x, table))(x)
+    assert torch.allclose(jacobian, torch.autograd.functional.jacobian(plain_scores, x), atol=1e-13)
+    hessian = torch.func.jacrev(torch.func.jacrev(lambda row: one(row)[0]))(x[0])
+    plain_hessian = torch.autograd.functional.hessian(lambda row: plain_scores(row[None])[0, 0], x[0])
+    assert torch.allclose(hessian, plain_hessian, atol=1e-12)
+
+
+# Where folding pays.
+
+TWO = Readout(OutcomeGroups.first(qubits=1, classes=2))
+TEN = Readout(OutcomeGroups.first(qubits=4, classes=10))
+
+
+@needs_kernel
+def test_folding_pays_where_the_forms_take_fewer_operations() -> None:
+    def pays(features: int, layers: int, readout: Readout, *, complex_data: bool = False) -> bool:
+        encoding = amplitude_encoding(features, qubits=6, complex_data=complex_data)
+        return pays_to_fold(encoding + strongly_entangling(6, layers), readout)
+
+    # A layer of three passes takes 2·3·28·64 = 10752 operations, two forms 2·2·64² = 16384, ten 81920.
+    assert [pays(64, layers, TWO) for layers in (1, 2)] == [False, True]
+    assert [pays(64, layers, TEN) for layers in (7, 8)] == [False, True]
+    # A complex amplitude is two features; what is padded is none.
+    assert [pays(64, layers, TWO, complex_data=True) for layers in (6, 7)] == [False, True]
+    assert pays(8, 1, TEN)
+
+
+def test_folding_always_pays_against_the_torch_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    shallow = amplitude_encoding(64) + strongly_entangling(6, 1)
+    assert pays_to_fold(shallow, TEN, "torch")
+    monkeypatch.setattr("counterspin.simulation.folding.kernel", lambda: None)
+    assert pays_to_fold(shallow, TEN)
+
+
+@pytest.mark.parametrize("engine", ["auto", "compiled", "torch"])
+def test_what_cannot_or_should_not_be_folded(engine: str) -> None:
+    uploads = [
+        reuploading(3, 9),
+        reuploading(3, 9, trainable_scale=False),
+        (amplitude_encoding(4) + strongly_entangling(2, 9)).add("RX", 0, feature(0) * weight(0)),
+        (amplitude_encoding(4) + strongly_entangling(2, 9)).add("RX", 0, torch.zeros(3)),
+    ]
+    assert not any(pays_to_fold(circuit, Readout(PauliExpectations.of("Z0")), engine) for circuit in uploads)
+    # However few operations they take, the matrices of more than ten qubits are too large.
+    assert pays_to_fold(amplitude_encoding(2, qubits=10) + strongly_entangling(10, 1), TWO, engine)
+    assert not pays_to_fold(amplitude_encoding(2, qubits=11) + strongly_entangling(11, 1), TWO, engine)
+    assert not pays_to_fold(amplitude_encoding(2, qubits=40), TWO, engine)
 
 
 # D4: global depolarising adds p·Tr(E_k)/D to every score; it moves an argmax only where the traces differ.

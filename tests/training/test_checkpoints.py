@@ -81,5 +81,5 @@ def test_refuses_other_safetensors(tmp_path: Path) -> None:
 
 def test_refuses_the_checkpoint_of_another_run(tmp_path: Path, state: TrainingState) -> None:
     write_checkpoint(tmp_path / "checkpoint", state)
-    with pytest.raises(UsageError, match="other settings, data, weights or seed"):
+    with pytest.raises(UsageError, match="other settings, data, weights, seed or engine"):
         read_checkpoint(tmp_path / "checkpoint", "other")

@@ -13,7 +13,7 @@ from counterspin.attacks.gradients import GradientSource, Objective
 from counterspin.attacks.losses import Loss, verdict_margin
 from counterspin.errors import CapabilityError, ModelError
 from counterspin.types import Classifier, Cost
-from counterspin.validation import checked_scores
+from counterspin.validation import all_finite, checked_scores
 
 __all__ = ["ROWS_PER_CALL", "Oracle"]
 
@@ -123,7 +123,7 @@ class Oracle:
         for index in self._chunks(x):
             found = self._source(self.model, x[index], self._objective(index, loss))
             self.cost += found.cost
-            if not bool(torch.isfinite(found.gradient).all()):
+            if not all_finite(found.gradient):
                 raise ModelError(
                     f"model ({type(self.model).__name__}) has a gradient that is NaN or infinite; keep its inputs off "
                     "the poles of its encoding, or use an attack without gradients such as RandomDraws."
@@ -150,10 +150,14 @@ class Oracle:
 
     def _chunks(self, x: Tensor) -> Iterator[Tensor]:
         """Indices of the rows to evaluate, few enough at a time; asked again for each chunk, as samples break."""
-        for rows in torch.arange(x.shape[0], device=x.device).split(ROWS_PER_CALL):
-            active = rows[~self._broken[self._samples(rows)]]
+        rows = self._unbroken(torch.arange(x.shape[0], device=x.device))
+        for position, chunk in enumerate(rows.split(ROWS_PER_CALL)):
+            active = self._unbroken(chunk) if position else chunk
             if len(active):
                 yield active
+
+    def _unbroken(self, rows: Tensor) -> Tensor:
+        return rows[~self._broken[self._samples(rows)]]
 
     def _remember(self, rows: Tensor, x: Tensor, scores: Tensor) -> None:
         sample = self._samples(rows)

@@ -19,6 +19,12 @@ class Term:
     input: int | None = None
     weight: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse negative indices, which would count from the end."""
+        for name, index in (("input", self.input), ("weight", self.weight)):
+            if index is not None and index < 0:
+                raise UsageError(f"{name} index is {index}; indices start at 0.")
+
 
 @dataclass(frozen=True)
 class Angle:
@@ -126,18 +132,12 @@ class Given:
 
 def feature(index: int) -> Angle:
     """Input `x[index]` as an angle expression."""
-    return Angle(0.0, (Term(1.0, input=_checked(index, "input")),))
+    return Angle(0.0, (Term(1.0, input=index),))
 
 
 def weight(index: int) -> Angle:
     """Weight `w[index]` as an angle expression."""
-    return Angle(0.0, (Term(1.0, weight=_checked(index, "weight")),))
-
-
-def _checked(index: int, name: str) -> int:
-    if index < 0:
-        raise UsageError(f"{name} index is {index}; indices start at 0.")
-    return index
+    return Angle(0.0, (Term(1.0, weight=index),))
 
 
 def _joined(a: Term, b: Term) -> tuple[int | None, int | None]:

@@ -37,6 +37,7 @@ def audit(
     data: Annotated[
         Path | None, typer.Option(help="A .npz with x and y, for a saved model; default MODEL/test.npz.")
     ] = None,
+    engine: Annotated[str, typer.Option(help="auto (compiled where it can serve), compiled, or torch.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Attack a model, prove what can be proved, check the evaluation itself, and write a report.
@@ -52,8 +53,10 @@ def audit(
     from counterspin.api import audit as run_audit
     from counterspin.cli.summary import print_summary
     from counterspin.cli.targets import audit_target
+    from counterspin.models import set_engine
 
     target = audit_target(model, data)
+    set_engine(target.model, engine)
     threat = _threat(target, norm, eps, units, box)
     count = min(len(target.x), samples or (200 if tier == "quick" else 500))
     with progress_display(hidden=as_json) as progress:

@@ -13,7 +13,7 @@ from counterspin.models import load_model
 from counterspin.threats import ThreatModel
 from counterspin.types import Classifier
 
-__all__ = ["SAMPLES", "Target", "audit_target"]
+__all__ = ["SAMPLES", "Target", "audit_target", "model_called"]
 
 # Samples beside a saved model, used where `--data` names none; `counterspin train` writes them.
 SAMPLES = "test.npz"
@@ -43,7 +43,7 @@ def audit_target(model: str, data: Path | None) -> Target:
         ModelError: a saved model that cannot be read.
     """
     path = Path(model)
-    if model in recipes.names() or not model or not path.is_dir():
+    if _is_recipe(model):
         return _recipe(model, data)
     if data is None:
         data = path / SAMPLES
@@ -66,11 +66,29 @@ def audit_target(model: str, data: Path | None) -> Target:
     )
 
 
-def _recipe(name: str, data: Path | None) -> Target:
+def model_called(name: str) -> Classifier:
+    """The model MODEL names, without samples.
+
+    Raises:
+        UsageError: neither a recipe nor a saved model.
+        ModelError: a saved model that cannot be read.
+    """
+    return _get(name).model() if _is_recipe(name) else load_model(Path(name))
+
+
+def _is_recipe(model: str) -> bool:
+    return model in recipes.names() or not model or not Path(model).is_dir()
+
+
+def _get(name: str) -> recipes.Recipe:
     try:
-        recipe = recipes.get(name)
+        return recipes.get(name)
     except UsageError as error:
         raise UsageError(f"{name!r} is no directory of a saved model, and {error}") from None
+
+
+def _recipe(name: str, data: Path | None) -> Target:
+    recipe = _get(name)
     if data is not None:
         raise UsageError("--data goes with a saved model; a recipe brings its own data.")
     dataset = recipe.dataset()

@@ -16,6 +16,7 @@ def train(
         int, typer.Option(help="Seed of split and initialisation; the committed weights are those of seed 0.")
     ] = 0,
     out: Annotated[Path | None, typer.Option(help="Where to save the model; default models/<recipe>-<seed>.")] = None,
+    engine: Annotated[str, typer.Option(help="auto (compiled where it can serve), compiled, or torch.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Train a recipe as it was trained for its committed weights. Re-issuing the command resumes."""
@@ -25,7 +26,8 @@ def train(
 
     source = recipes.get(recipe)
     target = out or Path("models") / f"{recipe}-{seed}"
-    trained = recipes.train(recipe, seed=seed, out=target, progress=not as_json and sys.stderr.isatty())
+    progress = not as_json and sys.stderr.isatty()
+    trained = recipes.train(recipe, seed=seed, out=target, engine=engine, progress=progress)
     write_samples(source.dataset(seed), target / SAMPLES)
     threat = source.threat
     budgets = ",".join(f"{eps:g}" for eps in threat.eps)

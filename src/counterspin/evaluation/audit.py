@@ -21,14 +21,14 @@ from counterspin.evaluation.calibration import calibrate, probabilities_from_sco
 from counterspin.evaluation.certified import Certified, certify_all
 from counterspin.evaluation.fingerprints import model_digest
 from counterspin.evaluation.noise_resilience import measure_noise
-from counterspin.evaluation.records import AuditRecord, CalibrationRecord, NoiseRecord, SanityRecord
+from counterspin.evaluation.records import AuditRecord, CalibrationRecord, EngineRecord, NoiseRecord, SanityRecord
 from counterspin.evaluation.run_store import RunStore
 from counterspin.evaluation.sanity import SanityContext, run_checks, samples_digest
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.statistics import measured_share
 from counterspin.evaluation.summary import EXACT, budget_records, median_radius, total_cost
 from counterspin.threats import ThreatModel
-from counterspin.types import Box, Classifier
+from counterspin.types import Box, Classifier, HasEngine
 from counterspin.validation import as_features, as_labels, check_classifier_interface
 from counterspin.versions import versions
 
@@ -102,6 +102,7 @@ def audit_config(subject: Subject, threat: ThreatModel, settings: AuditSettings)
         "tier": settings.tier,
         "seed": settings.seed,
         "attacks": [attack.config for attack in _attacks(subject, threat, settings)],
+        "engine": subject.model.engine if isinstance(subject.model, HasEngine) else None,
         "counterspin": versions()["counterspin"],
     }
 
@@ -154,11 +155,16 @@ def run_audit(
         sanity=sanity,
         cost=total_cost(results, _other_seconds(certified, store)),
         versions=versions(),
+        engine=_engine(subject.model),
         run=str(store.path),
     )
     store.write_record(record)
     store.save_stage("record", record.to_json())
     return record
+
+
+def _engine(model: Classifier) -> EngineRecord | None:
+    return EngineRecord(asked=model.engine, ran=model.runs_on()) if isinstance(model, HasEngine) else None
 
 
 def _checked(

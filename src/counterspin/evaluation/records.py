@@ -14,6 +14,7 @@ __all__ = [
     "CalibrationRecord",
     "CheckRecord",
     "CostRecord",
+    "EngineRecord",
     "ExactRecord",
     "Measured",
     "NoiseCurve",
@@ -151,6 +152,13 @@ class CostRecord(_Record):
     seconds: float
 
 
+class EngineRecord(_Record):
+    """What computed the scores of a model with a circuit."""
+
+    asked: str = Field(description="auto, compiled or torch")
+    ran: str = Field(description="for example compiled (v4); followed by ', folded' where no circuit was run")
+
+
 class AuditRecord(_Record):
     """A whole audit."""
 
@@ -171,6 +179,7 @@ class AuditRecord(_Record):
     sanity: SanityRecord
     cost: CostRecord
     versions: dict[str, str]
+    engine: EngineRecord | None = Field(default=None, description="null: the model has no circuit")
     run: str
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)

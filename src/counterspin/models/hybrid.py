@@ -78,6 +78,10 @@ class HybridClassifier(nn.Module):
     def engine(self, engine: str) -> None:
         self.body.engine = engine
 
+    def runs_on(self) -> str:
+        """What computes the scores of the quantum part."""
+        return self.body.runs_on()
+
     @property
     def weights(self) -> Tensor:
         """Weights of the circuit."""

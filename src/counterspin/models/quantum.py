@@ -23,6 +23,7 @@ from counterspin.simulation import (
     EffectiveObservables,
     check_engine,
     checked_inputs,
+    engine_name,
     final_states,
     fold,
     folded_scores,
@@ -105,6 +106,7 @@ class QuantumClassifier(nn.Module):
         self.weights = nn.Parameter(
             _initial_weights(circuit, generator) if weights is None else weights.detach().clone()
         )
+        self._head_names: tuple[str, ...] = ()
         match head:
             case Scale(value):
                 # As a logarithm it stays positive, and a step of the optimiser moves it by a share of its size.
@@ -117,7 +119,7 @@ class QuantumClassifier(nn.Module):
                 self._register_head("head_bias", bias)
             case _:
                 pass
-        if self.classes < 2:
+        if self.readout.classes < 2:
             raise ModelError(
                 f"the readout gives {self.classes} score; a classifier needs at least 2, for example by a linear head."
             )
@@ -127,23 +129,24 @@ class QuantumClassifier(nn.Module):
     @property
     def readout(self) -> Readout:
         """Measurement and head with their current values."""
-        if "scale" in self._head_names():
-            return Readout(self.measurement, Scale(self.scale))
-        if "log_scale" in self._head_names():
-            return Readout(self.measurement, Scale(self.get_parameter("log_scale").exp()))
-        if "head_weight" in self._head_names():
-            return Readout(self.measurement, Linear(self.head_weight, self.head_bias))
+        match self._head_names:
+            case ("scale",):
+                return Readout(self.measurement, Scale(self.scale))
+            case ("log_scale",):
+                return Readout(self.measurement, Scale(self.get_parameter("log_scale").exp()))
+            case ("head_weight", "head_bias"):
+                return Readout(self.measurement, Linear(self.head_weight, self.head_bias))
         return Readout(self.measurement)
 
     @property
     def classes(self) -> int:
         """Number of classes."""
-        return self.readout.classes
+        return self.head_bias.shape[0] if "head_bias" in self._head_names else self.measurement.values
 
     @property
     def outputs(self) -> Outputs:
         """Logits with a head, otherwise probabilities or expectations."""
-        return self.readout.outputs
+        return "logits" if self._head_names else Readout(self.measurement).outputs
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores `(batch, classes)` of `x` `(batch, features)`."""
@@ -159,8 +162,8 @@ class QuantumClassifier(nn.Module):
         self, x: Tensor, *, shots: int | None, generator: torch.Generator, noise: NoiseModel | None = None
     ) -> Tensor:
         """Scores `(batch, classes)` from `shots` measurements per sample (None: infinitely many) under noise."""
-        # Only torch simulates noise and shots; asked for neither, the model's own engine answers.
-        engine = self.engine if noise is None and shots is None else "torch"
+        # Only torch simulates noise per qubit, whatever engine the ideal model runs on.
+        engine = "torch" if noise is not None and noise.qubit_depolarizing else self.engine
         with torch.no_grad():
             return run(
                 self.circuit,
@@ -176,7 +179,12 @@ class QuantumClassifier(nn.Module):
     def states(self, x: Tensor) -> Tensor:
         """State vectors `(batch, 2**qubits)` before the measurement."""
         with torch.no_grad():
-            return final_states(self.circuit, x, self.weights)
+            return final_states(self.circuit, x, self.weights, engine=self.engine)
+
+    def runs_on(self) -> str:
+        """What computes the scores on the CPU: `compiled (v4)` or `torch`, and `, folded` where no circuit is run."""
+        name = "torch" if self.engine == "torch" else engine_name()
+        return f"{name}, folded" if self._is_folded() else name
 
     def effective_observables(self) -> EffectiveObservables:
         """The frozen model as one observable per class.
@@ -194,7 +202,7 @@ class QuantumClassifier(nn.Module):
 
     def config(self) -> dict[str, Any]:
         """Everything but the weights, as JSON values."""
-        head = {name: list(getattr(self, name).shape) for name in self._head_names()}
+        head = {name: list(getattr(self, name).shape) for name in self._head_names}
         return {
             "circuit": self.circuit.to_json(),
             "measurement": measurement_to_json(self.measurement),
@@ -226,9 +234,7 @@ class QuantumClassifier(nn.Module):
             self.register_parameter(name, nn.Parameter(tensor))
         else:
             self.register_buffer(name, tensor)
-
-    def _head_names(self) -> list[str]:
-        return [name for name in ("scale", "log_scale", "head_weight", "head_bias") if hasattr(self, name)]
+        self._head_names += (name,)
 
     def _is_folded(self) -> bool:
         # With a trainable parameter left, folding would silently cut its gradient.

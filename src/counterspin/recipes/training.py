@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import nn
 from counterspin.circuits import Scale
 from counterspin.datasets import Dataset, Split
 from counterspin.errors import StorageError, UsageError
-from counterspin.models import QuantumClassifier, save_model
+from counterspin.models import QuantumClassifier, save_model, set_engine
 from counterspin.recipes.recipe import Recipe
 from counterspin.recipes.registry import get
 from counterspin.training import CrossEntropyObjective, TrainingResult, accuracy, fit
@@ -44,26 +45,34 @@ class TrainedRecipe:
     data_sha256: str
 
 
-def train(name: str, *, seed: int = 0, out: Path | None = None, progress: bool = True) -> TrainedRecipe:
+def train(
+    name: str, *, seed: int = 0, out: Path | None = None, engine: str = "auto", progress: bool = True
+) -> TrainedRecipe:
     """Train the recipe `name` with `seed`.
 
     With `out`, the model is saved there and every finished epoch in `out`/checkpoints: the same call resumes after an
-    interrupt and ends with bit-identical weights.
+    interrupt and ends with bit-identical weights. `engine` runs the circuit, see `simulation.run`; the two engines
+    differ in the last bits of float32, and so do the weights they lead to.
 
     Raises:
-        UsageError: no such recipe, `out` is a file or holds the checkpoints of another run.
+        UsageError: no such recipe, an engine that cannot serve, `out` is a file or holds the checkpoints of another
+            run.
         StorageError: `out` cannot be made.
         InterruptedRunError: Ctrl-C.
     """
     recipe = get(name)
+    # Refused before anything is made.
+    set_engine(recipe.architecture(torch.Generator(), None), engine)
     if out is not None:
         _make(out)
     dataset = recipe.dataset(seed)
     checkpoints = None if out is None else out / "checkpoints"
     started = time.perf_counter()
-    chosen, result = _stage(recipe, dataset.train, dataset.validation, None, seed, _file(checkpoints, 1), progress)
+    first, second = (None if checkpoints is None else checkpoints / f"stage-{k}.safetensors" for k in (1, 2))
+    stage = partial(_stage, recipe, seed=seed, engine=engine, progress=progress)
+    chosen, result = stage(dataset.train, dataset.validation, None, checkpoint=first)
     scale = _learned_scale(chosen)
-    model, _ = _stage(recipe, dataset.training_part, None, scale, seed, _file(checkpoints, 2), progress)
+    model, _ = stage(dataset.training_part, None, scale, checkpoint=second)
     seconds = time.perf_counter() - started
     model.requires_grad_(False).eval()
     if out is not None:
@@ -97,13 +106,16 @@ def _stage(
     split: Split,
     validation: Split | None,
     scale: float | None,
+    *,
     seed: int,
+    engine: str,
     checkpoint: Path | None,
     progress: bool,
 ) -> tuple[nn.Module, TrainingResult]:
     """A fresh model of `seed` trained on `split`."""
     generator = torch.Generator().manual_seed(seed)
     model = recipe.architecture(generator, scale)
+    set_engine(model, engine)
     result = fit(
         model,
         CrossEntropyObjective(),
@@ -123,10 +135,6 @@ def _learned_scale(model: nn.Module) -> float | None:
         return None
     head = model.readout.head
     return float(head.value.detach()) if isinstance(head, Scale) else None
-
-
-def _file(directory: Path | None, stage: int) -> Path | None:
-    return None if directory is None else directory / f"stage-{stage}.safetensors"
 
 
 def _test_accuracy(model: Any, dataset: Dataset) -> float:

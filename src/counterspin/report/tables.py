@@ -203,18 +203,21 @@ def reproduce(record: AuditRecord) -> str:
     """What issues the audit again: a shell command for a recipe or a saved model, Python for one given in Python."""
     threat = record.threat
     budgets = [str(budget.eps) for budget in record.budgets]
+    engine = None if record.engine is None or record.engine.asked == "auto" else record.engine.asked
     if threat.get("target") is not None or "split" not in record.dataset:
         maker = {"l2": "L2", "linf": "Linf"}[threat["norm"]]
         options = "".join(
             f", {key}={threat[key]!r}" for key in ("units", "box", "target") if threat.get(key) is not None
         )
         attacker = f"cs.{maker}({', '.join(budgets)}{options})"
-        return (
-            f"import counterspin as cs\n\ncs.audit(model, x, y, {attacker}, tier={record.tier!r}, seed={record.seed})"
-        )
+        chosen = f"model.engine = {engine!r}\n" if engine else ""
+        call = f"cs.audit(model, x, y, {attacker}, tier={record.tier!r}, seed={record.seed})"
+        return f"import counterspin as cs\n\n{chosen}{call}"
     lines = [shlex.join(["counterspin", "audit", str(record.model.get("name", "MODEL"))])]
     options = {key: threat[key] for key in ("norm", "units", "box")} | {"eps": ",".join(budgets)}
     options |= {"samples": record.clean_accuracy.n, "tier": record.tier, "seed": record.seed}
+    if engine:
+        options["engine"] = engine
     if record.dataset.get("source") == "file":
         options["data"] = record.dataset["name"]
     lines += [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]

@@ -2,12 +2,20 @@
 
 from counterspin.simulation.arguments import checked_inputs
 from counterspin.simulation.engines import ENGINES, check_engine, engine_name
-from counterspin.simulation.folding import EffectiveObservables, fold, folded_scores, pays_to_fold
+from counterspin.simulation.folding import (
+    FOLDED_QUBITS,
+    EffectiveObservables,
+    fold,
+    folded_scores,
+    folding_flops,
+    pays_to_fold,
+)
 from counterspin.simulation.run import final_states, outcome_distributions, run, sample_scores
 from counterspin.simulation.shift import shift_jacobian, shift_rule
 
 __all__ = [
     "ENGINES",
+    "FOLDED_QUBITS",
     "EffectiveObservables",
     "check_engine",
     "checked_inputs",
@@ -15,6 +23,7 @@ __all__ = [
     "final_states",
     "fold",
     "folded_scores",
+    "folding_flops",
     "outcome_distributions",
     "pays_to_fold",
     "run",

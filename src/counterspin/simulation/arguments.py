@@ -8,7 +8,7 @@ from torch import Tensor
 from counterspin.circuits import Circuit, Readout
 from counterspin.errors import InputError, ResourceError
 
-__all__ = ["check_memory", "check_parameters", "checked_inputs", "zero_vector"]
+__all__ = ["check_memory", "check_parameters", "checked_inputs", "in_range", "zero_vector"]
 
 
 def checked_inputs(circuit: Circuit, inputs: Tensor) -> Tensor:
@@ -37,10 +37,30 @@ def check_parameters(circuit: Circuit, weights: Tensor, readout: Readout | None 
     """
     if weights.shape != (circuit.weights,):
         raise InputError(f"weights have shape {tuple(weights.shape)}; the circuit takes ({circuit.weights},).")
+    if weights.is_complex():
+        raise InputError(f"weights have dtype {weights.dtype}; angles are real, so give real weights.")
     if readout is not None and readout.measurement.qubits > circuit.qubits:
         raise InputError(
             f"the readout measures qubit {readout.measurement.qubits - 1}; the circuit has {circuit.qubits} qubits."
         )
+
+
+def in_range(data: Tensor) -> Tensor:
+    """Each row of amplitudes over its largest modulus, so that no square overflows or vanishes in float32.
+
+    Only for functions of the direction alone: their gradient passes through the division as through any other scale.
+
+    Args:
+        data: `(batch, amplitudes)`.
+
+    Raises:
+        InputError: a row is the zero vector, which has no direction. Inside `torch.func` transforms, where values
+            cannot be looked at, its row is NaN instead.
+    """
+    largest = data.detach().abs().amax(dim=1, keepdim=True)
+    if not torch._C._are_functorch_transforms_active() and bool((largest == 0).any()):
+        raise zero_vector(data.detach())
+    return data / largest
 
 
 def zero_vector(data: Tensor) -> InputError:

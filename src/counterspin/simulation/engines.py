@@ -24,22 +24,22 @@ def check_engine(engine: str) -> str:
     return engine
 
 
-def choose(engine: str, inputs: Tensor, weights: Tensor, *, ideal: bool = True) -> Kernel | None:
+def choose(engine: str, inputs: Tensor, weights: Tensor, *, obstacle: str | None = None) -> Kernel | None:
     """The compiled kernel, or None for the torch engine.
 
     Args:
-        engine: `"auto"` takes the kernel wherever it can serve: exact values of the ideal circuit, on the CPU, outside
-            `torch.func` transforms. `"compiled"` insists on it, `"torch"` never takes it.
+        engine: `"auto"` takes the kernel wherever it can serve: on the CPU, outside `torch.func` transforms.
+            `"compiled"` insists on it, `"torch"` never takes it.
         inputs: of the circuit.
         weights: of the circuit.
-        ideal: whether exact values without noise and shots are asked for.
+        obstacle: why it cannot serve what is asked for, as a clause; None: it can.
 
     Raises:
         UsageError: an unknown engine, or the compiled one where it cannot serve.
     """
     if check_engine(engine) == "torch":
         return None
-    obstacle = _obstacle(inputs, weights, ideal)
+    obstacle = obstacle or _obstacle(inputs, weights)
     if obstacle is None:
         return kernel()
     if engine == "compiled":
@@ -48,19 +48,17 @@ def choose(engine: str, inputs: Tensor, weights: Tensor, *, ideal: bool = True) 
 
 
 def engine_name() -> str:
-    """The engine that `"auto"` takes for ideal circuits on the CPU, for example `compiled (v4)`."""
+    """The engine that `"auto"` takes on the CPU, for example `compiled (v4)`."""
     compiled = kernel()
     return "torch" if compiled is None else f"compiled ({compiled.variant})"
 
 
-def _obstacle(inputs: Tensor, weights: Tensor, ideal: bool) -> str | None:
-    if not ideal:
-        return "it computes exact values of ideal circuits, without noise or shots"
+def _obstacle(inputs: Tensor, weights: Tensor) -> str | None:
     if inputs.device.type != "cpu" or weights.device.type != "cpu":
         return f"the inputs are on {inputs.device} and the weights on {weights.device}; it runs on the CPU"
     # No public question asks whether torch.func is at work; its wrapped tensors have no memory to point at.
     if torch._C._are_functorch_transforms_active():
         return "a torch.func transform is active, which it cannot be traced by"
     if kernel() is None:
-        return "this installation was built without a C compiler"
+        return "it is not installed here (`counterspin doctor` says why)"
     return None

@@ -13,14 +13,15 @@ from counterspin.circuits import Circuit, Linear, Readout, Scale
 from counterspin.errors import ConditionsError
 from counterspin.noise import NoiseModel
 from counterspin.simulation.angles import angle_values
-from counterspin.simulation.arguments import check_parameters, zero_vector
+from counterspin.simulation.arguments import check_memory, check_parameters, in_range
 from counterspin.simulation.compiler import compile_circuit
+from counterspin.simulation.engines import check_engine
 from counterspin.simulation.kernels import kernel, lower
 from counterspin.simulation.measurement import rotated, settings
 from counterspin.simulation.readout_noise import noisy_tables
 from counterspin.simulation.statevector import evolve
 
-__all__ = ["EffectiveObservables", "fold", "folded_scores", "pays_to_fold"]
+__all__ = ["FOLDED_QUBITS", "EffectiveObservables", "fold", "folded_scores", "folding_flops", "pays_to_fold"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +92,7 @@ def folded_scores(x: Tensor, stacked: Tensor) -> Tensor:
         >>> folded_scores(torch.tensor([[3.0, 4.0]]), torch.diag(torch.tensor([1.0, -1.0]))).tolist()
         [[-0.2800000011920929]]
     """
-    if bool((x.detach() == 0).all(dim=1).any()):
-        raise zero_vector(x.detach())
-    return _Quadratic.apply(x, stacked)[0]
+    return _Quadratic.apply(in_range(x), stacked)[0]
 
 
 class _Quadratic(torch.autograd.Function):
@@ -122,14 +121,31 @@ class _Quadratic(torch.autograd.Function):
 
 
 # Beyond, classes × 4**qubits matrix entries cost more memory than they are worth.
-_FOLDED_QUBITS = 10
+FOLDED_QUBITS = 10
+
+
+def folding_flops(circuit: Circuit, readout: Readout) -> tuple[float, float]:
+    """Operations per sample for the scores and the gradient of an amplitude-encoded circuit with frozen weights.
+
+    Returns:
+        Folded, 2·classes·features²; and gate by gate in the compiled engine, one sweep forward and one back (only of
+        the pulled-back state).
+
+    Example:
+        >>> from counterspin.circuits import OutcomeGroups, amplitude_encoding, strongly_entangling
+        >>> circuit = amplitude_encoding(16) + strongly_entangling(4, 30)
+        >>> folding_flops(circuit, Readout(OutcomeGroups.first(qubits=1, classes=2)))
+        (1024.0, 53760.0)
+    """
+    features = 0 if circuit.amplitudes is None else circuit.amplitudes.features
+    return 2.0 * readout.classes * features**2, 2.0 * lower(circuit, readout.measurement).flops[0]
 
 
 def pays_to_fold(circuit: Circuit, readout: Readout, engine: str = "auto") -> bool:
     """Whether a frozen circuit is evaluated faster as one quadratic form per class than gate by gate.
 
-    Folded, values and gradient take 2·classes·features² operations per sample; in the compiled engine one sweep forward
-    and one back (only the pulled-back state). The torch engine is slower than the forms at any depth.
+    Never where data enters through gate angles. The compiled engine is compared by `folding_flops`; the torch engine is
+    slower than the forms at any depth.
 
     Example:
         >>> from counterspin.circuits import OutcomeGroups, amplitude_encoding, strongly_entangling
@@ -137,12 +153,12 @@ def pays_to_fold(circuit: Circuit, readout: Readout, engine: str = "auto") -> bo
         >>> pays_to_fold(circuit, Readout(OutcomeGroups.first(qubits=1, classes=2)))
         True
     """
-    if circuit.amplitudes is None or circuit.depends_on_inputs_by_gates or circuit.qubits > _FOLDED_QUBITS:
+    if circuit.amplitudes is None or circuit.depends_on_inputs_by_gates or circuit.qubits > FOLDED_QUBITS:
         return False
-    if engine == "torch" or kernel() is None:
+    if check_engine(engine) == "torch" or kernel() is None:
         return True
-    folded = 2.0 * readout.classes * circuit.amplitudes.features**2
-    return folded <= 2.0 * lower(circuit, readout.measurement).flops[0]
+    folded, gate_by_gate = folding_flops(circuit, readout)
+    return folded <= gate_by_gate
 
 
 @torch.no_grad()
@@ -158,6 +174,7 @@ def fold(circuit: Circuit, weights: Tensor, readout: Readout, noise: NoiseModel 
     Raises:
         ConditionsError: the scores are no quadratic form of the unit input.
         InputError: weights or a readout that do not fit the circuit.
+        ResourceError: no memory for the matrices.
     """
     if circuit.amplitudes is None or circuit.depends_on_inputs_by_gates:
         raise ConditionsError(
@@ -169,6 +186,7 @@ def fold(circuit: Circuit, weights: Tensor, readout: Readout, noise: NoiseModel 
             "noise per qubit is simulated by trajectories and cannot be folded exactly; fold without it."
         )
     check_parameters(circuit, weights, readout)
+    check_memory(circuit.qubits, (readout.measurement.values + 2) * 16 * 4.0**circuit.qubits)
     dimension = 2**circuit.qubits
     basis = torch.eye(dimension, dtype=torch.complex128)
     program = compile_circuit(circuit)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from counterspin.errors import InputError
 from counterspin.simulation.angles import AngleValues
-from counterspin.simulation.arguments import zero_vector
+from counterspin.simulation.arguments import in_range
 from counterspin.simulation.matrices import group_matrices, local_factors
 from counterspin.simulation.program import Diagonal, LayerEnd, Local, Matrix, Permutation, Program
 
@@ -23,11 +23,8 @@ def encode_amplitudes(program: Program, inputs: Tensor) -> Tensor:
     amplitudes = program.circuit.amplitudes
     if amplitudes is None:
         raise InputError("this circuit has no amplitude encoding.")
-    data = inputs[:, : amplitudes.features]
-    norm = torch.linalg.vector_norm(data, dim=1, keepdim=True)
-    if bool((norm.detach() == 0).any()):
-        raise zero_vector(data.detach())
-    unit = data / norm
+    data = in_range(inputs[:, : amplitudes.features])
+    unit = data / torch.linalg.vector_norm(data, dim=1, keepdim=True)
     if amplitudes.complex_data:
         unit = torch.complex(unit[:, : amplitudes.length], unit[:, amplitudes.length :])
     state = torch.nn.functional.pad(unit, (0, 2**program.circuit.qubits - amplitudes.length))

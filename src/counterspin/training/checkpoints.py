@@ -26,7 +26,7 @@ class TrainingState:
     """What the next epoch depends on.
 
     Args:
-        key: hash of settings, objective, data, initial weights and initial generator of the run.
+        key: hash of settings, objective, engine, data, initial weights and initial generator of the run.
         epoch: finished epochs.
         model: weights after the last epoch.
         best: weights of the best epoch.
@@ -101,7 +101,7 @@ def read_checkpoint(path: Path, key: str) -> TrainingState | None:
         ) from error
     if metadata.get("format") != _FORMAT or state.key != key:
         raise UsageError(
-            f"checkpoint {path} belongs to a run with other settings, data, weights or seed; "
+            f"checkpoint {path} belongs to a run with other settings, data, weights, seed or engine; "
             "repeat the command that wrote it, or give another checkpoint file."
         )
     return state

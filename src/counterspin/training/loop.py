@@ -21,7 +21,7 @@ from counterspin.training.accuracy import accuracy
 from counterspin.training.checkpoints import TrainingState, read_checkpoint, write_checkpoint
 from counterspin.training.objectives import Objective
 from counterspin.training.settings import TrainingSettings
-from counterspin.types import Classifier
+from counterspin.types import Classifier, HasEngine
 from counterspin.validation import as_features, as_labels, check_classifier_interface
 
 __all__ = ["EpochRecord", "TrainingResult", "fit"]
@@ -208,7 +208,8 @@ def _key(
     generator: torch.Generator,
 ) -> str:
     """What makes two runs the same run."""
-    digest = hashlib.sha256(json.dumps([asdict(settings), repr(objective), type(model).__name__]).encode())
+    engine = model.engine if isinstance(model, HasEngine) else None
+    digest = hashlib.sha256(json.dumps([asdict(settings), repr(objective), type(model).__name__, engine]).encode())
     for split in (train, validation):
         if split is not None:
             digest.update(split.x.numpy().tobytes() + split.y.numpy().tobytes())

@@ -4,7 +4,9 @@ import ctypes
 
 import numpy as np
 
-__all__ = ["ANGLE", "PASS", "PAULI", "ROTATION", "RUN", "TERM", "ProgramStruct"]
+__all__ = ["ANGLE", "LAYOUT", "PASS", "PAULI", "ROTATION", "RUN", "TERM", "ProgramStruct"]
+
+LAYOUT = 1
 
 QUBIT = np.dtype([("flip", "u4"), ("mask", "u4"), ("offset", "i4")])
 RUN = np.dtype([("start", "i4"), ("count", "i4")])
@@ -31,7 +33,9 @@ PAULI = np.dtype([("flip", "u4"), ("mask", "u4"), ("offset", "i4"), ("turns", "i
 
 
 class ProgramStruct(ctypes.Structure):
-    """`Program`: counts, then pointers to the tables."""
+    """`Program`: counts, then pointers to the tables, which are kept in `tables`."""
+
+    tables: dict[str, np.ndarray]
 
     _fields_ = (
         *((name, ctypes.c_int32) for name in ("qubits", "inputs", "weights", "values", "amplitudes", "complex_data")),

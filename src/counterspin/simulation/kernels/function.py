@@ -35,15 +35,26 @@ def kernel_values(
         InputError: a sample to encode is the zero vector; a tensor given as angle has another batch size.
         ResourceError: no memory.
     """
-    kept = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
+    kept = _needs_graph(inputs, weights)
     check_memory(circuit.qubits, kernel.state_bytes(circuit.qubits, inputs, kept=kept))
     program = lower(circuit, measurement)
     if program.given:
         inputs = torch.cat([inputs, given_columns(program.given, inputs)], dim=1)
-    if kept or any(angle.value.requires_grad for angle in program.given):
+    # Outside the function, so that what it saves is part of the graph: a second derivative must be noticed.
+    inputs, weights = _plain(inputs), _plain(weights)
+    if _needs_graph(inputs, weights):
         return _Forward.apply(inputs, weights, kernel, program)
-    values, _ = kernel.forward(program, inputs.detach().contiguous(), weights.detach().contiguous(), keep_states=False)
+    values, _ = kernel.forward(program, inputs.detach(), weights.detach(), keep_states=False)
     return values
+
+
+def _needs_graph(inputs: Tensor, weights: Tensor) -> bool:
+    return torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
+
+
+def _plain(values: Tensor) -> Tensor:
+    """As the kernel reads them: contiguous, and no view that owes a change of sign (`z.conj().imag`)."""
+    return values.resolve_neg().contiguous()
 
 
 class _Forward(torch.autograd.Function):
@@ -51,7 +62,6 @@ class _Forward(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weights: Tensor, kernel: Kernel, program: FlatProgram) -> Tensor:
-        inputs, weights = inputs.contiguous(), weights.contiguous()
         values, states = kernel.forward(program, inputs, weights, keep_states=True)
         ctx.save_for_backward(inputs, weights, states)
         ctx.kernel, ctx.program = kernel, program
@@ -79,7 +89,7 @@ class _Backward(torch.autograd.Function):
         program: FlatProgram,
         wanted: tuple[bool, bool],
     ) -> tuple[Tensor | None, Tensor | None]:
-        return kernel.backward(program, inputs, weights, states, gradient.contiguous(), wanted=wanted)
+        return kernel.backward(program, inputs, weights, states, _plain(gradient), wanted=wanted)
 
     @staticmethod
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> None:

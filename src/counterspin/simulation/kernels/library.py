@@ -15,7 +15,7 @@ from torch import Tensor
 
 from counterspin.errors import ResourceError
 from counterspin.simulation.arguments import zero_vector
-from counterspin.simulation.kernels.abi import ProgramStruct
+from counterspin.simulation.kernels.abi import LAYOUT, ProgramStruct
 from counterspin.simulation.kernels.program import FlatProgram
 
 __all__ = ["VARIANTS", "Kernel", "kernel", "load_library"]
@@ -44,16 +44,23 @@ class Kernel:
     library: ctypes.CDLL
     variant: str
 
+    def thread_bytes(self, qubits: int) -> int:
+        """Memory of the two states a thread works on; the same in both precisions, narrow numbers fill more lanes."""
+        return 2 * 2 * _VECTOR_BYTES[self.variant] * 2**qubits
+
+    def lanes(self, inputs: Tensor) -> int:
+        """Samples of one block, in the precision of `inputs`."""
+        return _VECTOR_BYTES[self.variant] // inputs.element_size()
+
     def state_bytes(self, qubits: int, inputs: Tensor, *, kept: bool) -> int:
         """Memory for the states of `inputs` `(batch, inputs)`: two per thread, and all of them where they are kept."""
-        lanes = _VECTOR_BYTES[self.variant] // inputs.element_size()
-        amplitudes = 2 * torch.get_num_threads() * lanes + (len(inputs) if kept else 0)
-        return amplitudes * 2 * inputs.element_size() * 2**qubits
+        saved = len(inputs) * 2 * inputs.element_size() * 2**qubits if kept else 0
+        return torch.get_num_threads() * self.thread_bytes(qubits) + saved
 
     def forward(
         self, program: FlatProgram, inputs: Tensor, weights: Tensor, *, keep_states: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Measured values `(batch, values)` and, for the way back, the final states as bytes.
+    ) -> tuple[Tensor, Tensor]:
+        """Measured values `(batch, values)` and, for the way back, the final states as bytes (none if not kept).
 
         Args:
             program: the compiled circuit.
@@ -67,17 +74,15 @@ class Kernel:
         """
         batch = inputs.shape[0]
         values = inputs.new_empty(batch, program.values)
-        states = None
-        if keep_states:
-            size = self._function("states_size", inputs)(ctypes.byref(program.struct), batch)
-            states = torch.empty(size, dtype=torch.uint8)
+        size = self._function("states_size", inputs)(ctypes.byref(program.struct), batch) if keep_states else 0
+        states = torch.empty(size, dtype=torch.uint8)
         status = self._function("forward", inputs)(
             ctypes.byref(program.struct),
             inputs.data_ptr(),
             weights.data_ptr(),
             batch,
             values.data_ptr(),
-            None if states is None else states.data_ptr(),
+            states.data_ptr() or None,
             _threads(batch * program.flops[0]),
         )
         if status == _ZERO_VECTOR:
@@ -127,7 +132,7 @@ class Kernel:
 
 @lru_cache(maxsize=1)
 def kernel() -> Kernel | None:
-    """The kernel for this processor, or None where the package was installed without a compiler (said once)."""
+    """The kernel for this processor, or None where the package has none, for want of a C compiler (said once)."""
     try:
         library = load_library()
     except OSError as reason:
@@ -147,6 +152,8 @@ def load_library() -> ctypes.CDLL:
     if not found:
         raise FileNotFoundError("it was not built; install a C compiler such as gcc, then counterspin again")
     library = ctypes.CDLL(str(found[0]))
+    if not hasattr(library, "counterspin_layout") or library.counterspin_layout() != LAYOUT:
+        raise OSError(f"{found[0].name} was built from other sources; install counterspin again")
     library.counterspin_best_variant.restype = ctypes.c_char_p
     pointer, program, count = ctypes.c_void_p, ctypes.POINTER(ProgramStruct), ctypes.c_int64
     signatures = {

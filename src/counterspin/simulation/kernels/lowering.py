@@ -8,33 +8,44 @@ from functools import lru_cache
 import numpy as np
 
 from counterspin.circuits import Angle, Circuit, Gate, Given, Measurement, PauliExpectations, feature
+from counterspin.errors import ResourceError
 from counterspin.simulation.kernels.frame import Frame, PhysicalQubit
 from counterspin.simulation.kernels.program import FlatProgram, Pass, PassKind, Rotation
 
 __all__ = ["lower"]
 
+_MOST_QUBITS = 31
+
 _HALF, _FULL = Angle(math.pi / 2), Angle(math.pi)
 
-# Fixed gates as rotations, up to a phase that no measurement sees.
+# Fixed gates as a phase, which no measurement sees, and rotations.
 _FIXED = {
-    "Y": (Rotation("Y", _FULL),),
-    "Z": (Rotation("Z", _FULL),),
-    "H": (Rotation("Z", _FULL), Rotation("Y", _HALF)),
-    "S": (Rotation("Z", _HALF),),
-    "T": (Rotation("Z", Angle(math.pi / 4)),),
+    "Y": (math.pi / 2, (Rotation("Y", _FULL),)),
+    "Z": (math.pi / 2, (Rotation("Z", _FULL),)),
+    "H": (math.pi / 2, (Rotation("Z", _FULL), Rotation("Y", _HALF))),
+    "S": (math.pi / 4, (Rotation("Z", _HALF),)),
+    "T": (math.pi / 8, (Rotation("Z", Angle(math.pi / 4)),)),
 }
 
 
 @lru_cache(maxsize=256)
-def lower(circuit: Circuit, measurement: Measurement) -> FlatProgram:
-    """The passes of a circuit; compiled once per circuit and measurement.
+def lower(circuit: Circuit, measurement: Measurement | None = None) -> FlatProgram:
+    """The passes of a circuit; compiled once per circuit and measurement (None: only the final states are wanted).
 
     Example:
         >>> from counterspin.circuits import PauliExpectations, strongly_entangling
         >>> program = lower(strongly_entangling(4, 1), PauliExpectations.of("Z0"))
         >>> [step.kind.name for step in program.passes]
         ['LOCAL_PAIR', 'LOCAL_PAIR']
+
+    Raises:
+        ResourceError: more qubits than 32-bit indices reach.
     """
+    if circuit.qubits > _MOST_QUBITS:
+        raise ResourceError(
+            f"the circuit has {circuit.qubits} qubits; the compiled engine addresses at most {_MOST_QUBITS}. "
+            "Use engine='torch'."
+        )
     lowering = _Lowering(circuit)
     for index, gate in enumerate(circuit.gates):
         lowering.add(index, gate)
@@ -45,13 +56,15 @@ def lower(circuit: Circuit, measurement: Measurement) -> FlatProgram:
         qubits=circuit.qubits,
         inputs=circuit.inputs + len(lowering.given),
         weights=circuit.weights,
-        values=measurement.values,
+        values=0 if measurement is None else measurement.values,
         amplitudes=0 if amplitudes is None else amplitudes.length,
         complex_data=amplitudes is not None and amplitudes.complex_data,
         passes=tuple(lowering.passes),
         paulis=paulis,
         group=group,
         given=tuple(lowering.given),
+        phase=lowering.phase,
+        final=tuple(lowering.frame.qubit(q) for q in range(circuit.qubits)),
     )
 
 
@@ -65,6 +78,7 @@ class _Lowering:
         self.passes: list[Pass] = []
         self.frame = Frame(circuit.qubits)
         self.given: list[Given] = []
+        self.phase = Angle()
         self._circuit = circuit
         self._runs: list[list[Rotation]] = [[] for _ in range(circuit.qubits)]
         self._signs = np.zeros(2**circuit.qubits, dtype=bool)
@@ -77,6 +91,7 @@ class _Lowering:
             case "X" if not self._runs[first]:
                 self.frame.x(first)
             case "X":
+                self.phase += math.pi / 2
                 self._runs[first].append(Rotation("X", _FULL))
             case "SWAP":
                 self.frame.swap(first, last)
@@ -87,17 +102,22 @@ class _Lowering:
             case "CZ" | "MCZ":
                 self._flush(index, *gate.qubits)
                 self._signs ^= np.logical_and.reduce([self.frame.values(q) == 1 for q in gate.qubits])
-            case "RX" | "RY" | "RZ" | "P":
-                self._runs[first].append(Rotation("Z" if gate.kind == "P" else gate.kind[1], angles[0]))
+            case "RX" | "RY" | "RZ":
+                self._runs[first].append(Rotation(gate.kind[1], angles[0]))
+            case "P":
+                self.phase += 0.5 * angles[0]
+                self._runs[first].append(Rotation("Z", angles[0]))
             case "Rot":
                 self._runs[first] += [Rotation(axis, angle) for axis, angle in zip("ZYZ", angles, strict=True)]
             case "U3":
                 theta, phi, lam = angles
+                self.phase += 0.5 * (phi + lam)
                 self._runs[first] += [Rotation("Z", lam), Rotation("Y", theta), Rotation("Z", phi)]
             case "CRX" | "CRY" | "CRZ":
                 self._controlled(index, first, last, Rotation(gate.kind[2], angles[0]))
             case "CP":
-                # diag(1, 1, 1, e^{iθ}) = RZ(θ/2) on the control, then CRZ(θ), up to a phase.
+                # diag(1, 1, 1, e^{iθ}) = e^{iθ/4} RZ(θ/2) on the control, then CRZ(θ).
+                self.phase += 0.25 * angles[0]
                 self._runs[first].append(Rotation("Z", 0.5 * angles[0]))
                 self._controlled(index, first, last, Rotation("Z", angles[0]))
             case "RZZ":
@@ -105,7 +125,9 @@ class _Lowering:
             case "RXX" | "RYY":
                 self._couple(index, gate, PassKind.FLIP_PAIR, angles[0], sign=1 if gate.kind == "RXX" else -1)
             case kind:
-                self._runs[first] += _FIXED[kind]
+                phase, run = _FIXED[kind]
+                self.phase += phase
+                self._runs[first] += run
 
     def finish(self) -> None:
         self._flush(len(self._circuit.gates), *range(self._circuit.qubits))
@@ -168,6 +190,8 @@ class _Lowering:
 
     def _make_way(self, *qubits: PhysicalQubit) -> None:
         """Emit the waiting signs unless they are the same on both values of every qubit: then they may come later."""
+        if not self._signs.any():
+            return
         indices = np.arange(len(self._signs))
         if any(bool((self._signs != self._signs[indices ^ qubit.flip]).any()) for qubit in qubits):
             self._emit_signs()
@@ -188,14 +212,16 @@ def _next_single(circuit: Circuit) -> list[dict[int, bool]]:
 
 
 def _reads(
-    measurement: Measurement, frame: Frame, qubits: int
+    measurement: Measurement | None, frame: Frame, qubits: int
 ) -> tuple[tuple[tuple[int, int, int, int], ...], np.ndarray]:
     if isinstance(measurement, PauliExpectations):
         return tuple(_pauli(string, frame) for string in measurement.observables), np.zeros(0, dtype=np.int32)
+    group = np.full(2**qubits, -1, dtype=np.int32)
+    if measurement is None:
+        return (), group
     outcome = np.zeros(2**qubits, dtype=np.int64)
     for qubit in measurement.measured:
         outcome = 2 * outcome + frame.values(qubit)
-    group = np.full(2**qubits, -1, dtype=np.int32)
     for value, outcomes in enumerate(measurement.groups):
         group[np.isin(outcome, outcomes)] = value
     return (), group

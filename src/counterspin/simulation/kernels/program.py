@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import operator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -116,6 +116,8 @@ class FlatProgram:
         paulis: for each value (flip, mask, offset, turns) of its Pauli string; empty for outcome groups.
         group: the value every physical index counts for, -1 for none; empty for Pauli strings.
         given: tensors given as gate angles, the inputs after the circuit's own.
+        phase: angle of the factor the passes leave out of the state.
+        final: the masks of every logical qubit at the end.
     """
 
     qubits: int
@@ -127,8 +129,9 @@ class FlatProgram:
     passes: tuple[Pass, ...]
     paulis: tuple[tuple[int, int, int, int], ...]
     group: np.ndarray
-    given: tuple[Given, ...] = ()
-    _tables: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    given: tuple[Given, ...]
+    phase: Angle
+    final: tuple[PhysicalQubit, ...]
 
     @property
     def encoded(self) -> int:
@@ -142,14 +145,22 @@ class FlatProgram:
         return sum(f for f, _ in parts), sum(b for _, b in parts)
 
     @functools.cached_property
+    def order(self) -> np.ndarray:
+        """Physical index of every logical basis state, `(2**qubits,)`."""
+        logical = np.arange(2**self.qubits)
+        physical = np.zeros_like(logical)
+        for position, qubit in enumerate(reversed(self.final)):
+            physical ^= np.where(logical >> position & 1 ^ qubit.offset, qubit.flip, 0)
+        return physical
+
+    @functools.cached_property
     def struct(self) -> ProgramStruct:
-        """The program as the kernel takes it; it points into `_tables`."""
-        tables = self._tables
-        tables.update(_tabulated(self.passes))
+        """The program as the kernel takes it."""
+        tables = _tabulated(self.passes)
         tables["pauli"] = np.array(list(self.paulis), dtype=PAULI)
         tables["group"] = np.ascontiguousarray(self.group, dtype=np.int32)
         pointers = {name: table.ctypes.data_as(ctypes.c_void_p).value for name, table in tables.items()}
-        return ProgramStruct(
+        struct = ProgramStruct(
             qubits=self.qubits,
             inputs=self.inputs,
             weights=self.weights,
@@ -162,6 +173,8 @@ class FlatProgram:
             paulis=len(self.paulis),
             **pointers,
         )
+        struct.tables = tables  # keeps the memory alive that the struct points to
+        return struct
 
 
 def _tabulated(passes: tuple[Pass, ...]) -> dict[str, np.ndarray]:

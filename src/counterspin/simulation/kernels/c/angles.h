@@ -36,13 +36,18 @@ static inline REAL cosine_of(REAL x) { return sizeof(REAL) == sizeof(float) ? (R
 
 static inline REAL sine_of(REAL x) { return sizeof(REAL) == sizeof(float) ? (REAL)sinf((float)x) : (REAL)sin(x); }
 
+/* The term for an input of 1. */
+static inline double without_input(const Term *t, const REAL *weights) {
+    return t->weight < 0 ? t->coefficient : t->coefficient * (double)weights[t->weight];
+}
+
 /* Shared angles are computed in double precision, once per call. */
 static inline void fill_shared(const Program *program, const REAL *weights, REAL *cosines, REAL *sines) {
     for (int32_t a = 0; a < program->shared; a++) {
         const Angle *angle = &program->angle[a];
         double value = angle->constant;
-        for (const Term *t = program->term + angle->start; t < program->term + angle->start + angle->count; t++)
-            value += t->coefficient * (double)weights[t->weight];
+        for (int32_t k = angle->start; k < angle->start + angle->count; k++)
+            value += without_input(&program->term[k], weights);
         cosines[a] = (REAL)cos(0.5 * value);
         sines[a] = (REAL)sin(0.5 * value);
     }
@@ -53,8 +58,9 @@ static inline void fill_own(const Program *program, const vec *inputs, const REA
     for (int32_t a = program->shared; a < program->angles; a++) {
         const Angle *angle = &program->angle[a];
         vec value = broadcast((REAL)angle->constant);
-        for (const Term *t = program->term + angle->start; t < program->term + angle->start + angle->count; t++) {
-            REAL factor = (REAL)(t->weight < 0 ? t->coefficient : t->coefficient * (double)weights[t->weight]);
+        for (int32_t k = angle->start; k < angle->start + angle->count; k++) {
+            const Term *t = &program->term[k];
+            REAL factor = (REAL)without_input(t, weights);
             value += t->input < 0 ? broadcast(factor) : factor * inputs[t->input];
         }
         vec half = (REAL)0.5 * value;
@@ -79,9 +85,10 @@ static inline void chain(const Program *program, const Angles *angles, const vec
     for (int32_t a = 0; a < program->angles; a++) {
         const Angle *angle = &program->angle[a];
         if (!(angle->needs & angles->wanted)) continue;
-        for (const Term *t = program->term + angle->start; t < program->term + angle->start + angle->count; t++) {
+        for (int32_t k = angle->start; k < angle->start + angle->count; k++) {
+            const Term *t = &program->term[k];
             if (a < program->shared) {
-                weight_gradient[t->weight] += t->coefficient * angles->shared_gradient[a];
+                if (t->weight >= 0) weight_gradient[t->weight] += t->coefficient * angles->shared_gradient[a];
                 continue;
             }
             vec gradient = (REAL)t->coefficient * angles->gradient[a - program->shared];

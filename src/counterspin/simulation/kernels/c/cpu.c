@@ -1,4 +1,8 @@
-/* Which of the copies of the kernel this processor can run; names as in the gcc manual, x86-64 micro-architecture levels. */
+/* What a caller asks before anything else: the library's layout, and which copy of the kernel this processor can run
+ * (x86-64 micro-architecture levels). */
+#include "program.h"
+
+int counterspin_layout(void) { return LAYOUT; }
 
 const char *counterspin_best_variant(void) {
 #if defined(__x86_64__)

@@ -1,4 +1,5 @@
-/* The compiled circuit as the caller hands it over; the layouts are mirrored in abi.py.
+/* The compiled circuit as the caller hands it over; the layouts are mirrored in abi.py, and so is the number below:
+ * raise it with every change of a layout or of what a function expects, so that no library of older sources is called.
  *
  * Basis states are addressed by a physical index i. CNOT, SWAP and X move no data: they change the affine map over bits
  * from i to the logical basis state, so a logical qubit is a pair of masks. Flipping it takes i to i ^ flip; its value
@@ -7,6 +8,8 @@
 #define COUNTERSPIN_PROGRAM_H
 
 #include <stdint.h>
+
+enum { LAYOUT = 1 };
 
 typedef struct {
     uint32_t flip, mask;
