@@ -103,21 +103,24 @@ class _Quadratic(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, stacked: Tensor) -> tuple[Tensor, Tensor]:
         images = (x @ stacked).unflatten(1, (-1, x.shape[1]))
-        return torch.einsum("bkf,bf->bk", images, x) / (x * x).sum(dim=1, keepdim=True), images
+        return torch.linalg.vecdot(images, x[:, None]) / torch.linalg.vecdot(x, x)[:, None], images
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
         ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)  # no zeros of the images' size for an output that has no gradient
         ctx.save_for_backward(*inputs, *output)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, None]:
         x, stacked, scores, images = ctx.saved_tensors
+        if gradients[0] is None:
+            return None, None
         if torch.is_grad_enabled():  # a second derivative is wanted: the kept images have no graph
             images = (x @ stacked).unflatten(1, (-1, x.shape[1]))
-        weighted = torch.einsum("bk,bkf->bf", gradients[0], images)
-        radial = (gradients[0] * scores).sum(dim=1, keepdim=True)
-        return 2 * (weighted - radial * x) / (x * x).sum(dim=1, keepdim=True), None
+        shares = 2 * gradients[0] / torch.linalg.vecdot(x, x)[:, None]
+        radial = (shares * scores).sum(dim=1, keepdim=True)
+        return torch.addcmul((shares[:, None] @ images)[:, 0], radial, x, value=-1), None
 
 
 # Beyond, classes × 4**qubits matrix entries cost more memory than they are worth.
