@@ -22,7 +22,7 @@ def rows(n: int, depth: int, *, repeats: int) -> list[Row]:
     problems = [Problem(workload="reuploading", circuit=circuit, depth=depth) for circuit in circuits]
     # PennyLane's circuit has no fixed scale: the same work.
     ours, theirs = iter([engine_step(p) for p in problems]), iter([pennylane_step(p) for p in problems])
-    times = alternate({COMPILED: _next(ours), PENNYLANE: _next(theirs)}, repeats=repeats, turn=0.0)
+    times = alternate({COMPILED: _next(ours), PENNYLANE: _next(theirs)}, repeats=repeats, turn=0.0, settle=False)
     return [
         Row(
             workload="first-call",

@@ -28,9 +28,10 @@ class Clock:
 
 def test_calls_take_turns_and_every_turn_is_kept():
     clock = Clock()
-    calls = {"a": clock.spender("a", 1.0, 5.0, 2.0), "b": clock.spender("b", 10.0)}
+    # The first call of each turn is not timed: it pays for what the contender before left behind.
+    calls = {"a": clock.spender("a", 90.0, 1.0, 91.0, 5.0, 92.0, 2.0), "b": clock.spender("b", 10.0)}
     found = alternate(calls, repeats=3, turn=0.0, clock=clock)
-    assert clock.order == ["a", "b"] * 3
+    assert clock.order == ["a", "a", "b", "b"] * 3
     assert found["a"] == Samples((1.0, 5.0, 2.0))
     assert (found["a"].median, found["a"].fastest, found["a"].slowest) == (2.0, 1.0, 5.0)
     assert found["b"].seconds == (10.0, 10.0, 10.0)
@@ -38,9 +39,9 @@ def test_calls_take_turns_and_every_turn_is_kept():
 
 def test_a_short_call_repeats_until_its_turn_is_over_and_counts_as_the_mean():
     clock = Clock()
-    calls = {"short": clock.spender("short", 0.25, 0.5), "long": clock.spender("long", 8.0)}
+    calls = {"short": clock.spender("short", 9.0, 0.25, 0.5), "long": clock.spender("long", 8.0)}
     found = alternate(calls, repeats=1, turn=1.0, clock=clock)
-    assert clock.order == ["short"] * 3 + ["long"]
+    assert clock.order == ["short"] * 4 + ["long"] * 2
     assert found["short"].seconds == (pytest.approx(1.25 / 3),)
     assert found["long"].seconds == (8.0,)
 
