@@ -27,8 +27,8 @@ def test_a_faster_machine_has_a_lower_floor():
 def test_work_of_one_rotation_on_each_of_two_qubits(gradient, numbers):
     circuit = Circuit(2).add("RX", 0, feature(0)).add("RX", 1, feature(1))
     work = circuit_work(Problem(workload="two", circuit=circuit, depth=1, batch=10, gradient=gradient))
-    # Two SU(2) on four amplitudes: 14 operations per amplitude forward and 40 backward for each.
-    assert work.flops == 10 * 2 * 4 * (14 + 40)
+    # A product state: 12 operations for each of 1 + 2 amplitudes forward; v of both qubits on four amplitudes backward.
+    assert work.flops == 10 * (12 * (1 + 2) + 2 * 12 * 4)
     # Inputs twice, two values and their gradient, four complex amplitudes out and in, the gradient asked for.
     assert work.bytes == 10 * 4 * (2 * 2 + 2 * 2 + 2 * 8 + numbers)
 
@@ -39,7 +39,8 @@ def test_work_grows_with_batch_depth_and_precision():
     twice = circuit_work(Problem(workload="reuploading", circuit=small.circuit, depth=2, batch=32))
     assert (twice.flops, twice.bytes) == (2 * work.flops, 2 * work.bytes)
     deeper = Problem(workload="reuploading", circuit=build("reuploading", 3, 4), depth=4, batch=16)
-    assert circuit_work(deeper).flops == 2 * work.flops
+    # One SU(2) on each of three qubits of eight amplitudes: 14 operations per amplitude forward and 40 backward.
+    assert circuit_work(deeper).flops - work.flops == 16 * 2 * 3 * 8 * (14 + 40)
     assert circuit_work(deeper).bytes == work.bytes
     double = Problem(workload="reuploading", circuit=small.circuit, depth=2, batch=16, dtype=torch.float64)
     assert circuit_work(double).bytes == 2 * work.bytes

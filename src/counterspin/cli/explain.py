@@ -60,8 +60,8 @@ def explanation(name: str) -> dict[str, Any]:
         "gates": len(circuit.gates),
         "values": program.values,
         "passes": [
-            {"kind": _KINDS[step.kind], "what": str(step), "flops": _both(step.flops(circuit.qubits))}
-            for step in program.passes
+            {"kind": _KINDS[step.kind], "what": str(step), "flops": _both(cost)}
+            for step, cost in zip(program.passes, program.costs, strict=True)
         ],
         "flops": _both(program.flops),
         "folding": _folding(circuit, readout),

@@ -105,16 +105,17 @@ def test_encoded_inputs() -> None:
 
 def test_operations_add_up_over_passes_and_double_with_every_qubit() -> None:
     program = lower(brick(4, 2), Z0)
-    parts = [step.flops(4) for step in program.passes]
-    assert program.flops == (sum(f for f, _ in parts), sum(b for _, b in parts))
+    parts = [step.flops(4) for step in program.passes[program.leading :]]
+    assert program.costs[program.leading :] == tuple(parts)
+    assert program.flops == (sum(f for f, _ in program.costs), sum(b for _, b in program.costs))
     for step in program.passes:
         assert step.flops(5) == (2 * step.flops(4)[0], 2 * step.flops(4)[1])
         # The way back takes two states back and multiplies them for the gradient.
         assert step.flops(4)[1] > 2 * step.flops(4)[0] > 0
     # One SU(2) on 2**n / 2 pairs: 16 products and 12 sums each. Two at a time: twice as much.
-    local = lower(Circuit(1).add("RX", 0, weight(0)), Z0)
-    pair = lower(Circuit(2).add("RX", 0, 0.1).add("RX", 1, 0.2), Z0)
-    assert (local.flops[0], pair.flops[0]) == (28, 2 * 2 * 28)
+    (local,) = lower(Circuit(1).add("RX", 0, weight(0)), Z0).passes
+    (pair,) = lower(Circuit(2).add("RX", 0, 0.1).add("RX", 1, 0.2), Z0).passes
+    assert (local.flops(1)[0], pair.flops(2)[0]) == (28, 2 * 2 * 28)
     (signs,) = lower(Circuit(3).add("CZ", (0, 1)), Z0).passes
     assert signs.flops(3)[0] == 2 * len(signs.signs) == 4
 
@@ -140,3 +141,19 @@ def test_two_runs_as_text() -> None:
     (step,) = lower(Circuit(2).add("RX", 0, weight(0)).add("H", 1), OutcomeGroups((0,), ((0,), (1,)))).passes
     assert step.kind is PassKind.LOCAL_PAIR
     assert str(step) == "q0: RX(w0); q1: RZ(3.14) RY(1.57)"
+
+
+def test_the_passes_that_make_a_product_state() -> None:
+    # The second layer acts on qubits that the CNOTs have coupled.
+    assert lower(reuploading(6, 2), Z0).leading == 3
+    assert lower(Circuit(2).add("X", 0).add("RY", 0, 0.3).add("RX", 1, 0.2), Z0).leading == 1
+    assert lower(Circuit(2).add("RY", 0, 0.3).add("CRX", (0, 1), 0.2).add("RY", 0, 0.1), Z0).leading == 1
+    assert lower(amplitude_encoding(4).add("RY", 0, 0.3), Z0).leading == 0
+
+
+def test_a_product_state_costs_two_products_per_amplitude_forward_and_its_reading_back() -> None:
+    program = lower(reuploading(4, 1), Z0)
+    assert program.leading == len(program.passes) == 2
+    # 12 operations for each amplitude there is: 1 + 2, then 4 + 8; v is 12 operations per amplitude and qubit.
+    assert program.costs == ((36.0, 384.0), (144.0, 384.0))
+    assert program.flops == (180.0, 768.0)

@@ -6,7 +6,7 @@ import numpy as np
 
 __all__ = ["ANGLE", "LAYOUT", "PASS", "PAULI", "ROTATION", "RUN", "TERM", "ProgramStruct"]
 
-LAYOUT = 1
+LAYOUT = 2
 
 QUBIT = np.dtype([("flip", "u4"), ("mask", "u4"), ("offset", "i4")])
 RUN = np.dtype([("start", "i4"), ("count", "i4")])
@@ -40,5 +40,6 @@ class ProgramStruct(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int32) for name in ("qubits", "inputs", "weights", "values", "amplitudes", "complex_data")),
         *((name, ctypes.c_int32) for name in ("angles", "shared", "passes", "paulis")),
+        *((name, ctypes.c_int32) for name in ("leading", "reserved")),
         *((name, ctypes.c_void_p) for name in ("angle", "term", "rotation", "pass_", "signs", "pauli", "group")),
     )

@@ -48,6 +48,17 @@ static inline Axes sweep_local(const Pass *pass, int qubits, Amplitude *psi, Amp
     return v;
 }
 
+/* v at the output of the gate, which is not taken back. */
+static inline Axes read_local(const Pass *pass, int qubits, const Amplitude *psi, const Amplitude *lambda) {
+    uint32_t pairs = 1u << (qubits - 1), flip = pass->first.flip;
+    Axes v = {{0}, {0}, {0}};
+    for (uint32_t k = 0; k < pairs; k++) {
+        uint32_t i = pair_base(pass, k), j = i ^ flip;
+        accumulate(&v, psi[i], psi[j], lambda[i], lambda[j]);
+    }
+    return v;
+}
+
 static inline void apply_pair(const Pass *pass, int qubits, Amplitude *state, Su2 g, Su2 h) {
     uint32_t quads = 1u << (qubits - 2), f = pass->first.flip, s = pass->second.flip;
     for (uint32_t k = 0; k < quads; k++) {
@@ -85,6 +96,22 @@ static inline void sweep_pair(const Pass *pass, int qubits, Amplitude *psi, Ampl
         turn(&r, &t, &h_back);
         psi[i] = a, psi[j] = b, psi[l] = c, psi[m] = d;
         lambda[i] = p, lambda[j] = q, lambda[l] = r, lambda[m] = t;
+    }
+    v[0] = first;
+    v[1] = second;
+}
+
+static inline void read_pair(const Pass *pass, int qubits, const Amplitude *psi, const Amplitude *lambda, Axes *v) {
+    uint32_t quads = 1u << (qubits - 2), f = pass->first.flip, s = pass->second.flip;
+    Axes first = {{0}, {0}, {0}}, second = {{0}, {0}, {0}};
+    for (uint32_t k = 0; k < quads; k++) {
+        uint32_t i = quad_base(pass, k), j = i ^ s, l = i ^ f, m = i ^ f ^ s;
+        Amplitude a = psi[i], b = psi[j], c = psi[l], d = psi[m];
+        Amplitude p = lambda[i], q = lambda[j], r = lambda[l], t = lambda[m];
+        accumulate(&first, a, c, p, r);
+        accumulate(&first, b, d, q, t);
+        accumulate(&second, a, b, p, q);
+        accumulate(&second, c, d, r, t);
     }
     v[0] = first;
     v[1] = second;

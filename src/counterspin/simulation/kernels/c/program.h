@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-enum { LAYOUT = 1 };
+enum { LAYOUT = 2 };
 
 typedef struct {
     uint32_t flip, mask;
@@ -68,6 +68,7 @@ typedef struct {
     int32_t qubits, inputs, weights, values;
     int32_t amplitudes, complex_data; /* amplitudes: number encoded; 0: start in |0...0> */
     int32_t angles, shared, passes, paulis;
+    int32_t leading, reserved; /* passes that make a product state of |0...0>: one run on each of some qubits */
     const Angle *angle;
     const Term *term;
     const Rotation *rotation;

@@ -4,7 +4,7 @@
 
 #include "block.h"
 #include "entangling.h"
-#include "local.h"
+#include "product.h"
 #include "reads.h"
 
 enum Direction { FORWARD, BACK };
@@ -76,7 +76,8 @@ static inline void sweep(const Program *program, const Pass *pass, Angles *angle
 static inline int forward_block(const Program *program, const REAL *weights, Workspace *work) {
     fill_own(program, work->inputs, weights, &work->angles);
     int zero = start_state(program, work);
-    for (int32_t p = 0; p < program->passes; p++)
+    start_product(program, &work->angles, work->psi);
+    for (int32_t p = program->leading; p < program->passes; p++)
         apply(program, &program->pass[p], &work->angles, FORWARD, work->psi);
     read_values(program, work->psi, work->values);
     return zero;
@@ -96,7 +97,8 @@ static inline void backward_block(const Program *program, const REAL *weights, W
     int32_t first = 0;
     while (first < program->passes && !(program->pass[first].needs & angles->wanted)) first++;
     int to_start = program->amplitudes && (angles->wanted & NEEDS_INPUTS);
-    for (int32_t p = program->passes - 1; p >= (to_start ? 0 : first); p--) {
+    int32_t last = to_start || first < program->leading ? program->leading : first;
+    for (int32_t p = program->passes - 1; p >= last; p--) {
         const Pass *pass = &program->pass[p];
         if (pass->needs & angles->wanted) {
             sweep(program, pass, angles, work->psi, work->lambda);
@@ -105,6 +107,7 @@ static inline void backward_block(const Program *program, const REAL *weights, W
             if (p > first) apply(program, pass, angles, BACK, work->psi);
         }
     }
+    read_product(program, angles, work->psi, work->lambda);
     if (to_start) amplitude_gradient(program, work);
     chain(program, angles, work->inputs, weights, angles->wanted & NEEDS_INPUTS ? work->input_gradient : NULL,
           weight_gradient);
