@@ -59,9 +59,9 @@ def alternate(
         calls: what to time, by name, warmed up.
         repeats: turns of each.
         turn: seconds a turn lasts at least; a turn counts as the mean of its calls.
-        settle: before a turn, free memory goes back to the system and one call is made, neither of them timed: an attack
-            calls the circuit again and again, it does not find the caches as another library left them, nor pays for
-            giving back that library's memory (20 to 100 ms after PennyLane at 10 qubits).
+        settle: before a turn, free memory goes back to the system and one call is made, neither of them timed: an
+            attack calls the circuit again and again, it does not find the caches as another library left them, nor pays
+            for giving back that library's memory (20 to 100 ms after PennyLane at 10 qubits).
         clock: seconds.
     """
     seconds: dict[Name, list[float]] = {name: [] for name in calls}
