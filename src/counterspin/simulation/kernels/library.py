@@ -28,7 +28,7 @@ _VECTOR_BYTES = {"v4": 64, "v3": 32, "default": 16}
 VARIANTS = tuple(_VECTOR_BYTES)
 _PRECISIONS = {torch.float32: "f32", torch.float64: "f64"}
 
-# Starting a thread costs about 20 µs; below this much work for each, one fewer is faster.
+# Starting a thread and waiting for it costs about 70 µs; below this much work for each, one fewer is faster.
 _FLOPS_PER_THREAD = 4e6
 
 
