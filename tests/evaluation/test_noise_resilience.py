@@ -1,5 +1,8 @@
+from importlib import import_module
+
 import pytest
 import torch
+from compiled_engine import needs_kernel
 from torch import Tensor
 
 from counterspin.circuits import (
@@ -14,6 +17,7 @@ from counterspin.evaluation.noise_resilience import NoiseGrid, measure_noise
 from counterspin.evaluation.statistics import measured_share
 from counterspin.models import MLP, HybridClassifier, LogisticRegression, QuantumClassifier
 from counterspin.noise import NoiseModel
+from counterspin.simulation.engines import choose
 from counterspin.types import Box
 
 SMALL = NoiseGrid(
@@ -170,3 +174,21 @@ def test_a_tie_counts_as_wrong():
     model = QuantumClassifier(angle_encoding(1), PauliExpectations.of("Z0"), Box.uniform(0.0, 3.2, 1), head=head)
     record = measure_noise(model, x, torch.tensor([0]), seed=0, grid=SMALL)
     assert record.curves[0].points[0].accuracy == measured_share(0, 1)
+
+
+@pytest.mark.parametrize("asked", ["torch", "auto", pytest.param("compiled", marks=needs_kernel)])
+def test_noise_is_measured_on_the_engine_the_model_asks_for(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = angles(6)
+    model = rotation_classifier()
+    model.engine = asked
+    taken = []
+
+    def spy(engine: str, *arguments: object, **options: object) -> object:
+        taken.append(engine)
+        return choose(engine, *arguments, **options)
+
+    # By name: the package exports a function called run.
+    monkeypatch.setattr(import_module("counterspin.simulation.run"), "choose", spy)
+    measure_noise(model, x, y, seed=0, grid=SMALL)
+    # Only torch simulates noise per qubit, and an engine that was asked for is not refused for it.
+    assert set(taken) == {asked, "torch"}

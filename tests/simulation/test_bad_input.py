@@ -3,6 +3,7 @@
 import pytest
 import torch
 from compiled_engine import ENGINES, each_engine
+from small_circuits import AMPLITUDES, BATCH, GATES, READOUT, arguments, gradients, seeded
 from torch import Tensor
 
 from counterspin.circuits import (
@@ -10,34 +11,11 @@ from counterspin.circuits import (
     OutcomeGroups,
     PauliExpectations,
     Readout,
-    amplitude_encoding,
     feature,
-    reuploading,
-    strongly_entangling,
     weight,
 )
 from counterspin.errors import InputError, ResourceError
 from counterspin.simulation import final_states, folded_scores, run
-
-GATES = reuploading(3, 2)
-AMPLITUDES = amplitude_encoding(6) + strongly_entangling(3, 2)
-READOUT = Readout(PauliExpectations.of("Z0", "X1 Y2", "Z2"))
-BATCH = 19  # more than one block of the widest vectors
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def arguments(circuit: Circuit, dtype: torch.dtype = torch.float64, batch: int = BATCH) -> tuple[Tensor, Tensor]:
-    x = torch.randn(batch, circuit.inputs, generator=seeded(0), dtype=torch.float64).to(dtype)
-    return x, torch.randn(circuit.weights, generator=seeded(1), dtype=torch.float64).to(dtype)
-
-
-def gradients(circuit: Circuit, x: Tensor, w: Tensor, engine: str) -> tuple[Tensor, Tensor, Tensor]:
-    x, w = x.detach().clone().requires_grad_(), w.detach().clone().requires_grad_()
-    values = run(circuit, x, w, READOUT, engine=engine)
-    return values.detach(), *torch.autograd.grad(values.square().sum(), (x, w))
 
 
 @each_engine

@@ -262,3 +262,10 @@ def test_unbalanced_groups_move_predictions_towards_the_larger_traces() -> None:
     assert 20 < int(moved.sum()) < len(ideal)
     assert bool((noisy[moved] < 4).all())
     assert bool((ideal[moved] >= 4).all())
+
+
+def test_the_compiled_engine_is_never_answered_for_by_the_forms_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit = amplitude_encoding(16) + strongly_entangling(4, 30)
+    readout = Readout(OutcomeGroups.first(qubits=1, classes=2))
+    monkeypatch.setattr("counterspin.simulation.folding.kernel", lambda: None)
+    assert [pays_to_fold(circuit, readout, engine) for engine in ("auto", "torch", "compiled")] == [True, True, False]

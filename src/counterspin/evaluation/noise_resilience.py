@@ -20,8 +20,8 @@ from counterspin.evaluation.records import NoiseCurve, NoisePoint, NoiseRecord
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.statistics import measured_share
 from counterspin.noise import NoiseModel
-from counterspin.simulation import outcome_distributions, sample_scores
-from counterspin.types import Classifier, HasCircuit, Sampled
+from counterspin.simulation import engine_under, outcome_distributions, sample_scores
+from counterspin.types import Classifier, HasCircuit, HasEngine, Sampled
 
 __all__ = ["NoiseGrid", "measure_noise"]
 
@@ -140,9 +140,12 @@ def _reader(
     if not isinstance(model, _OneCircuit):
         return lambda shots, shot_generator: model.sample(x, shots=shots, noise=noise, generator=shot_generator)
     circuit, readout = model.circuit, model.readout
+    engine = engine_under(noise, model.engine if isinstance(model, HasEngine) else "auto")
     with torch.no_grad():
         inputs = model.circuit_inputs(x)
-        outcomes = outcome_distributions(circuit, inputs, model.weights, readout, noise=noise, generator=generator)
+        outcomes = outcome_distributions(
+            circuit, inputs, model.weights, readout, noise=noise, generator=generator, engine=engine
+        )
 
     def read(shots: int | None, shot_generator: torch.Generator) -> Tensor:
         with torch.no_grad():

@@ -24,6 +24,7 @@ from counterspin.simulation import (
     check_engine,
     checked_inputs,
     engine_name,
+    engine_under,
     final_states,
     fold,
     folded_scores,
@@ -162,8 +163,6 @@ class QuantumClassifier(nn.Module):
         self, x: Tensor, *, shots: int | None, generator: torch.Generator, noise: NoiseModel | None = None
     ) -> Tensor:
         """Scores `(batch, classes)` from `shots` measurements per sample (None: infinitely many) under noise."""
-        # Only torch simulates noise per qubit, whatever engine the ideal model runs on.
-        engine = "torch" if noise is not None and noise.qubit_depolarizing else self.engine
         with torch.no_grad():
             return run(
                 self.circuit,
@@ -173,7 +172,7 @@ class QuantumClassifier(nn.Module):
                 noise=noise,
                 shots=shots,
                 generator=generator,
-                engine=engine,
+                engine=engine_under(noise, self.engine),
             )
 
     def states(self, x: Tensor) -> Tensor:

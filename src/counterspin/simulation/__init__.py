@@ -1,7 +1,7 @@
 """How a circuit is run: compiled program, state vectors, shots, trajectories, folding, parameter-shift."""
 
 from counterspin.simulation.arguments import checked_inputs
-from counterspin.simulation.engines import ENGINES, check_engine, engine_name
+from counterspin.simulation.engines import ENGINES, check_engine, engine_name, engine_under
 from counterspin.simulation.folding import (
     FOLDED_QUBITS,
     EffectiveObservables,
@@ -20,6 +20,7 @@ __all__ = [
     "check_engine",
     "checked_inputs",
     "engine_name",
+    "engine_under",
     "final_states",
     "fold",
     "folded_scores",

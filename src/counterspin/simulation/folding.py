@@ -158,8 +158,10 @@ def pays_to_fold(circuit: Circuit, readout: Readout, engine: str = "auto") -> bo
     """
     if circuit.amplitudes is None or circuit.depends_on_inputs_by_gates or circuit.qubits > FOLDED_QUBITS:
         return False
-    if check_engine(engine) == "torch" or kernel() is None:
+    if check_engine(engine) == "torch":
         return True
+    if kernel() is None:
+        return engine != "compiled"  # left to the circuit, whose run says that the engine is missing
     folded, gate_by_gate = folding_flops(circuit, readout)
     return folded <= gate_by_gate
 
