@@ -11,35 +11,54 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from counterspin import attacks, certificates, circuits, datasets, models, recipes
     from counterspin.api import AuditReport, audit
+    from counterspin.datasets import load_adversarials
     from counterspin.errors import CounterspinError
+    from counterspin.evaluation.compare import compare_runs
+    from counterspin.evaluation.conformance import check_attack, check_classifier
     from counterspin.noise import NoiseModel
-    from counterspin.threats import L2, Linf, ThreatModel
+    from counterspin.threats import L0, L1, L2, Group, Linf, QueryBudget, ThreatModel
     from counterspin.types import Box
 
 __all__ = [
+    "L0",
+    "L1",
     "L2",
     "AuditReport",
     "Box",
     "CounterspinError",
+    "Group",
     "Linf",
     "NoiseModel",
+    "QueryBudget",
     "ThreatModel",
     "attacks",
     "audit",
     "certificates",
+    "check_attack",
+    "check_classifier",
     "circuits",
+    "compare_runs",
     "datasets",
+    "load_adversarials",
     "models",
     "recipes",
 ]
 
 _HOMES = {
+    "L0": "threats",
+    "L1": "threats",
     "L2": "threats",
+    "Group": "threats",
     "Linf": "threats",
+    "QueryBudget": "threats",
     "ThreatModel": "threats",
     "AuditReport": "api",
     "audit": "api",
     "Box": "types",
+    "check_attack": "evaluation.conformance",
+    "check_classifier": "evaluation.conformance",
+    "compare_runs": "evaluation.compare",
+    "load_adversarials": "datasets",
     "CounterspinError": "errors",
     "NoiseModel": "noise",
 }

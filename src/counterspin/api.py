@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from counterspin.attacks import Attack
+from counterspin.attacks.registry import TIERS
 from counterspin.attacks.verdict import margins
 from counterspin.errors import CounterspinError, InputError, ModelError, StorageError, UsageError
 from counterspin.evaluation.audit import AuditSettings, Subject, audit_config, run_audit
@@ -100,7 +101,8 @@ def audit(
         x: samples `(batch, features)`, numpy or torch, inside the model's box.
         y: labels `(batch,)`.
         threat: the attacker, for example `cs.Linf(0.05, 0.1)`.
-        tier: `"standard"`, or `"quick"`, which is not for publication.
+        tier: `"standard"` (suite v1), `"paper"` (the same with every sanity check), or `"quick"`, which is not for
+            publication.
         seed: seed of every random stream.
         attacks: instead of the tier's attacks.
         out: run directory; the same call on it resumes or reads what is finished.
@@ -182,8 +184,8 @@ def _audited(
 def _settings(threat: Any, tier: Any, seed: Any, attacks: Any) -> AuditSettings:
     if not isinstance(threat, ThreatModel):
         raise UsageError(f"threat is {threat!r}; give a threat model, for example cs.Linf(0.05, 0.1).")
-    if tier not in ("quick", "standard"):
-        raise UsageError(f"tier is {tier!r}; allowed: quick, standard.")
+    if tier not in TIERS:
+        raise UsageError(f"tier is {tier!r}; allowed: {', '.join(TIERS)}.")
     if not isinstance(seed, int) or seed < 0:
         raise UsageError(f"seed is {seed!r}; give a whole number from 0 upwards.")
     if attacks is None:

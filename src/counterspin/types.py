@@ -19,12 +19,16 @@ __all__ = [
     "Box",
     "Classifier",
     "Cost",
+    "CountsShots",
     "Differentiable",
+    "Freezable",
     "HasCircuit",
     "HasEffectiveObservables",
     "HasEngine",
     "HasStates",
+    "HasTwin",
     "Outputs",
+    "Reseedable",
     "Sampled",
 ]
 
@@ -228,4 +232,42 @@ class Sampled(Protocol):
         self, x: Tensor, /, *, shots: int | None, generator: torch.Generator, noise: NoiseModel | None = None
     ) -> Tensor:
         """Scores `(batch, classes)` estimated from `shots` measurements per sample; None: infinitely many."""
+        ...
+
+
+@runtime_checkable
+class CountsShots(Protocol):
+    """A stochastic classifier that knows what one call costs."""
+
+    @property
+    def shots_per_call(self) -> int:
+        """Measurement shots of one call, per sample."""
+        ...
+
+
+@runtime_checkable
+class Reseedable(Protocol):
+    """A stochastic classifier that can start over from a seed."""
+
+    def seeded(self, seed: int, /) -> Classifier:
+        """The same classifier with a random stream of its own, started from `seed`."""
+        ...
+
+
+@runtime_checkable
+class Freezable(Protocol):
+    """A stochastic classifier whose randomness can be fixed."""
+
+    def frozen(self, seed: int, /) -> Classifier:
+        """A deterministic classifier that uses the random numbers of `seed` in every call."""
+        ...
+
+
+@runtime_checkable
+class HasTwin(Protocol):
+    """A stochastic classifier that knows the one its scores would average to."""
+
+    @property
+    def twin(self) -> Classifier:
+        """The classifier of infinitely many shots."""
         ...

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from counterspin.attacks.losses import CrossEntropy, Margin, verdict_margin
+from counterspin.attacks.losses import CW, CrossEntropy, Margin, TargetedDLR, verdict_margin
 from counterspin.errors import UsageError
 
 SCORES = torch.tensor([[0.3, -0.2, 0.1], [0.0, 0.9, 0.5]], dtype=torch.float64)
@@ -75,8 +75,69 @@ def test_margin_loss_of_two_classes_is_not_divided():
 
 def test_margin_loss_of_three_classes_is_divided_by_the_range():
     assert torch.allclose(Margin()(SCORES, Y), torch.tensor([-0.2 / 0.5, 0.4 / 0.9], dtype=torch.float64))
-    expected = torch.tensor([-0.5 / 0.5, -0.9 / 0.9], dtype=torch.float64)
+
+
+def test_margin_loss_of_a_target_is_divided_by_the_distance_of_the_best_from_the_mean():
+    expected = torch.tensor([-0.5 / (0.3 - 0.2 / 3), -0.9 / (0.9 - 1.4 / 3)], dtype=torch.float64)
     assert torch.allclose(Margin()(SCORES, Y, target=TARGET), expected)
+
+
+@pytest.mark.parametrize("classes", [3, 4, 10])
+@pytest.mark.parametrize("loss", [Margin(), TargetedDLR(), CrossEntropy(), CW()])
+def test_a_target_that_is_last_still_has_a_gradient(loss, classes):
+    # Over the range of the scores it would have none: its gap to the best is the range.
+    z = torch.linspace(1.0, -1.0, classes, dtype=torch.float64)[None].requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(z, torch.tensor([0]), target=torch.tensor([classes - 1])).sum(), z)
+    assert gradient[0, -1] > 0
+
+
+def test_cw_is_the_plain_margin_until_it_is_reached():
+    z = torch.tensor([[3.0, 1.0, 0.0], [0.0, 0.25, -1.0], [0.0, 2.0, 1.0]], requires_grad=True)
+    loss = CW(kappa=0.5)(z, torch.tensor([0, 0, 0]))
+    assert loss.tolist() == [-2.0, 0.25, 0.5]
+    (gradient,) = torch.autograd.grad(loss.sum(), z)
+    assert gradient.tolist() == [[-1.0, 1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_cw_of_a_target_wants_it_to_win():
+    assert torch.allclose(CW()(SCORES, Y, target=TARGET), torch.tensor([-0.5, -0.9], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("kappa", [-0.1, float("inf"), float("nan")])
+def test_a_kappa_that_is_none_is_refused(kappa):
+    with pytest.raises(UsageError, match="kappa"):
+        CW(kappa=kappa)
+
+
+def test_targeted_dlr_of_four_classes_is_the_papers():
+    z = torch.tensor([[0.3, 2.0, -1.0, 0.5, 0.9]], dtype=torch.float64)
+    loss = TargetedDLR()(z, torch.tensor([1]), target=torch.tensor([2])).item()
+    assert loss == pytest.approx((-1.0 - 2.0) / (2.0 - (0.5 + 0.3) / 2), abs=1e-14)
+
+
+def test_targeted_dlr_of_three_and_two_classes():
+    z = torch.tensor([[3.0, 1.0, 0.0]])
+    assert TargetedDLR()(z, torch.tensor([0]), target=torch.tensor([2])).item() == pytest.approx(-3.0 / 2.5)
+    assert TargetedDLR()(z[:, :2], torch.tensor([0]), target=torch.tensor([1])).item() == -2.0
+
+
+@given(
+    st.lists(st.floats(-5, 5), min_size=3, max_size=6, unique=True), st.floats(0.01, 100), st.floats(-10, 10), st.data()
+)
+def test_losses_toward_a_class_ignore_scale_and_shift(values, scale, shift, data):
+    z = torch.tensor([values], dtype=torch.float64)
+    if z.max() - z.min() < 1e-3:
+        return
+    y, target = (torch.tensor([k]) for k in data.draw(st.permutations(range(len(values))))[:2])
+    for loss in (TargetedDLR(), Margin()):
+        scaled = loss(scale * z + shift, y, target=target).item()
+        assert scaled == pytest.approx(loss(z, y, target=target).item(), rel=1e-6, abs=1e-8)
+
+
+def test_targeted_dlr_of_equal_scores_is_finite():
+    z = torch.ones(1, 4, requires_grad=True)
+    (gradient,) = torch.autograd.grad(TargetedDLR()(z, torch.tensor([0]), target=torch.tensor([1])).sum(), z)
+    assert torch.isfinite(gradient).all()
 
 
 def test_margin_loss_of_equal_scores_is_finite():

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from installed import install
 
 from counterspin import recipes
 from counterspin.cli.app import run
@@ -22,12 +23,41 @@ def test_recipes(capsys) -> None:
 def test_attacks(capsys) -> None:
     assert run(["list", "attacks"]) == 0
     out = capsys.readouterr().out
-    assert "l2; needs effective_observables" in out
-    assert "linf, l2; needs scores only" in out
+    assert "l2; white; needs effective_observables" in out
+    assert "black; needs scores only" in out
     assert run(["list", "attacks", "--json"]) == 0
     attacks = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert attacks["exact"]["norms"] == ["l2"]
-    assert "gradient" in attacks["pgd"]["requires"]
+    assert attacks["exact"]["targeted"] is False
+    row = attacks["apgd-ce"]
+    assert set(row) == {"name", "description", "norms", "knowledge", "requires", "targeted", "config", "source"}
+    assert (row["knowledge"], row["requires"], row["targeted"]) == ("white", ["gradient"], True)
+    assert row["source"] == "built-in"
+    assert row["config"]["restarts"] == 10
+    assert attacks["random"]["knowledge"] == "black"
+    assert all(row["description"].endswith(".") and row["norms"] for row in attacks.values())
+
+
+def test_attacks_of_other_distributions_are_listed_and_broken_ones_named(capsys, tmp_path, monkeypatch) -> None:
+    source = """
+from counterspin.attacks import Attack
+class Nothing(Attack):
+    '''Asks for nothing.'''
+    name = "nothing"
+    knowledge = "decision"
+    def _run(self, oracle, start, ball, generator): ...
+"""
+    points = {"counterspin.attacks": {"nothing": "listed_attacks:Nothing", "gone": "no_such_module:X"}}
+    install(monkeypatch, tmp_path, "listed-pack", points, listed_attacks=source)
+    assert run(["list", "attacks", "--json"]) == 0
+    output = capsys.readouterr()
+    rows = {row["name"]: row for row in json.loads(output.out)}
+    assert rows["nothing"]["source"] == "listed-pack 1.0"
+    assert rows["nothing"]["knowledge"] == "decision"
+    assert output.err.startswith("counterspin: listed-pack 1.0 registers 'gone' in counterspin.attacks as no_such")
+    assert output.err.count("\n") == 1
+    assert run(["list", "attacks"]) == 0
+    assert "decision; needs labels only; from listed-pack 1.0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["people"], ["recipes", "more"]])

@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 import torch
+from installed import install
 
 from counterspin import recipes
 from counterspin.cli.samples import write_samples
@@ -47,6 +48,28 @@ def test_samples_beside_a_saved_model(model) -> None:
 def test_neither_recipe_nor_model(name) -> None:
     with pytest.raises(UsageError, match=f"'{name}' is no directory of a saved model, and there is no recipe"):
         audit_target(name, None)
+
+
+SOURCE = """
+from counterspin import recipes
+def load():
+    return recipes.get("cancer-angle").model()
+"""
+
+
+def test_a_registered_model_needs_samples(tmp_path, monkeypatch) -> None:
+    points = {"counterspin.models": {"lab-model": "lab_models:load", "gone-model": "lab_models:gone"}}
+    install(monkeypatch, tmp_path, "lab-pack", points, lab_models=SOURCE)
+    monkeypatch.chdir(tmp_path)
+    dataset = recipes.get("cancer-angle").dataset()
+    write_samples(dataset, tmp_path / "data.npz")
+    target = audit_target("lab-model", tmp_path / "data.npz")
+    assert (target.name, target.threat) == ("lab-model", None)
+    assert torch.equal(target.model(target.x), recipes.get("cancer-angle").model()(dataset.test.x))
+    with pytest.raises(UsageError, match=r"lab-model is a registered model without test\.npz"):
+        audit_target("lab-model", None)
+    with pytest.raises(UsageError, match=r"lab-pack 1\.0 registers 'gone-model' in counterspin\.models"):
+        audit_target("gone-model", tmp_path / "data.npz")
 
 
 def test_data_of_a_recipe(tmp_path) -> None:

@@ -17,6 +17,7 @@ TABLE = {
     "mnist-amplitude-1v9": (8, 20, 40, 0.98, "linf", "feature", (0.05, 0.1, 0.15)),
     "cancer-angle": (4, 4, 60, 0.93, "linf", "feature", (0.05, 0.1)),
     "digits-hybrid": (6, 3, 60, None, "linf", "feature", (0.02, 0.05, 0.1)),
+    "phishing-angle": (9, 3, 60, None, "l0", "feature", (1.0, 2.0, 3.0)),
 }
 
 
@@ -55,6 +56,25 @@ def test_the_twin_sees_the_same_features_under_the_same_threat(name: str) -> Non
     # 256 pixels and ten classes need 2570 weights even without a hidden layer; elsewhere the sizes agree.
     assert size(twin.name) / size(name) < (3.6 if name == "mnist-amplitude" else 1.25)
     assert size(twin.name) / size(name) > 0.8
+
+
+def test_a_phisher_changes_whole_features_among_values_that_occur() -> None:
+    recipe = recipes.get("phishing-angle")
+    data, threat = recipe.dataset(), recipe.threat
+    assert data.constraints is not None
+    assert threat.mask == data.constraints.controlled
+    assert [group.features for group in threat.groups] == [(feature,) for feature in range(9)]
+    for group, listed in zip(threat.groups, data.constraints.values, strict=True):
+        assert tuple(value for (value,) in group.values) == listed
+    threat.check(recipe.model().bounds)
+
+
+@pytest.mark.parametrize("name", ["phishing-angle", "phishing-angle-classical"])
+def test_repeated_rows_are_owned_up_to(name: str) -> None:
+    recipe = recipes.get(name)
+    shares = [row["repeated_share"] for row in recipe.card()["seeds"]]
+    assert shares[0] == recipe.dataset().repeated_share
+    assert f"{100 * shares[0]:.0f} % of the test rows also occur in training" in recipe.summary
 
 
 def test_sizes_are_those_of_the_summaries() -> None:

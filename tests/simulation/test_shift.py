@@ -22,7 +22,7 @@ from counterspin.circuits import (
     strongly_entangling,
     weight,
 )
-from counterspin.errors import CapabilityError, InputError
+from counterspin.errors import CapabilityError, InputError, UsageError
 from counterspin.simulation import run, shift_jacobian, shift_rule
 
 
@@ -141,3 +141,29 @@ def test_complex_amplitudes_as_one_tensor() -> None:
     _, jacobian, _ = shift_jacobian(circuit, z, torch.zeros(0), readout)
     real = torch.cat([z.real, z.imag], 1)
     assert torch.allclose(jacobian, autograd_jacobian(circuit, real, torch.zeros(0), readout), atol=1e-12)
+
+
+@pytest.mark.parametrize("encoding", ["amplitudes", "angles"])
+def test_finite_shots_average_to_the_exact_derivatives(encoding: str) -> None:
+    circuit = amplitude_encoding(3) if encoding == "amplitudes" else reuploading(2, 1)
+    circuit = circuit.add("RY", 0, 0.4).add("CNOT", (0, 1))
+    readout = Readout(PauliExpectations.of("Z0", "X1"))
+    x = torch.tensor([[0.7, -0.4, 0.2]], dtype=torch.float64)[:, : circuit.inputs]
+    w = torch.full((circuit.weights,), 0.6, dtype=torch.float64)
+    scores, exact, count = shift_jacobian(circuit, x, w, readout)
+    draws = x.expand(2000, -1)
+    sampled, found, same = shift_jacobian(circuit, draws, w, readout, shots=10, generator=seeded(0))
+    assert same == count
+    assert torch.allclose(sampled, scores.expand(2000, -1), atol=1e-12)
+    error = found.std(dim=0) / math.sqrt(2000)
+    assert float(error.max()) > 1e-3
+    assert bool(((found.mean(dim=0) - exact[0]).abs() < 5 * error + 1e-12).all())
+
+
+def test_finite_shots_without_a_generator_are_refused() -> None:
+    circuit = reuploading(1, 1)
+    arguments = (circuit, torch.zeros(1, 1), torch.zeros(circuit.weights), Readout(PauliExpectations.of("Z0")))
+    with pytest.raises(UsageError, match="generator is None"):
+        shift_jacobian(*arguments, shots=10)
+    with pytest.raises(UsageError, match="shots is 0"):
+        shift_jacobian(*arguments, shots=0, generator=seeded(0))

@@ -1,26 +1,81 @@
 """Attacks: frozen configurations called on a model, a batch and a threat model."""
 
 from counterspin.attacks.base import Attack, AttackResult, BudgetResult
-from counterspin.attacks.evasion import APGD, FGSM, PGD, Corners, ExactL2Attack, RandomDraws
-from counterspin.attacks.gradients import Autodiff, ParameterShift
-from counterspin.attacks.losses import CrossEntropy, Margin
-from counterspin.attacks.registry import every_attack, names, suite
+from counterspin.attacks.evasion import (
+    APGD,
+    BIM,
+    DDN,
+    FGSM,
+    FMN,
+    MIM,
+    NES,
+    PGD,
+    BoundaryAttack,
+    CarliniWagner,
+    CoordinateAttack,
+    Corners,
+    DeepFool,
+    ExactL2Attack,
+    Exhaustive,
+    Greedy,
+    HopSkipJump,
+    RandomDraws,
+    RandomSearch,
+    SPSAAttack,
+    Square,
+    TargetedAPGD,
+    Universal,
+)
+from counterspin.attacks.gradients import EOT, SPSA, Autodiff, ParameterShift, TransferGradient, Twin
+from counterspin.attacks.losses import CW, CrossEntropy, Gap, Margin, TargetedDLR
+from counterspin.attacks.minimum_norm import MinimumNorm
+from counterspin.attacks.registry import applicable, every_attack, names, suite
+from counterspin.attacks.sequential import SequentialVerdict, Status, sequential_verdict
 
 __all__ = [
     "APGD",
+    "BIM",
+    "CW",
+    "DDN",
+    "EOT",
     "FGSM",
+    "FMN",
+    "MIM",
+    "NES",
     "PGD",
+    "SPSA",
     "Attack",
     "AttackResult",
     "Autodiff",
+    "BoundaryAttack",
     "BudgetResult",
+    "CarliniWagner",
+    "CoordinateAttack",
     "Corners",
     "CrossEntropy",
+    "DeepFool",
     "ExactL2Attack",
+    "Exhaustive",
+    "Gap",
+    "Greedy",
+    "HopSkipJump",
     "Margin",
+    "MinimumNorm",
     "ParameterShift",
     "RandomDraws",
+    "RandomSearch",
+    "SPSAAttack",
+    "SequentialVerdict",
+    "Square",
+    "Status",
+    "TargetedAPGD",
+    "TargetedDLR",
+    "TransferGradient",
+    "Twin",
+    "Universal",
+    "applicable",
     "every_attack",
     "names",
+    "sequential_verdict",
     "suite",
 ]

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from counterspin.attacks import directions, projections
+from counterspin.attacks.draws import draw, draw_sparse
+from counterspin.attacks.projections import norm_of
+from counterspin.attacks.rounding import joint_values, rounded
+from counterspin.attacks.structure import Structure
+from counterspin.threats import Constraints
 from counterspin.types import Box
 
 __all__ = ["Ball"]
+
+# Roundings by which a discrete value may miss the budget: 0.4 - 0.3 is not 0.1.
+_ROUNDINGS = 4
+
+_ONTO = {"linf": projections.onto_linf, "l2": projections.onto_l2, "l1": projections.onto_l1}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Ball:
     r"""Per row the admissible set :math:`\{z : \|z - c\|_p \le r,\ l \le z \le u\}`; it always holds its centre.
 
-    Every point that `project` or a draw returns satisfies both constraints in floating point, in the ball's dtype.
-    Periodic features have no bounds: a point past one end of the circle is kept as it is (`c + delta`), so that
-    `z - c` is the way walked; `project` first brings any point to the representative next to the centre.
+    Constraints (mask, discrete groups, tied features) cut it further. `project` maps into the *relaxed* set, in which
+    discrete features move between their lowest and highest value; `round` goes on to an admissible point. Without
+    groups the two sets are the same.
+
+    Every point that `project`, `round` or a draw returns satisfies its constraints in floating point, in the ball's
+    dtype. A point past one end of a circle is kept as it is (`c + delta`), so that `z - c` is the way walked, at most
+    half a period; `project` first brings any point to the representative next to the centre.
 
     Args:
         center: the clean inputs `(rows, features)`.
-        radius: budget of each row in feature units `(rows, 1)`.
-        norm: `"linf"` or `"l2"`.
+        radius: budget of each row in feature units `(rows, 1)`; in L0 the number of changes.
+        norm: `"linf"`, `"l2"`, `"l1"` or `"l0"`.
         lower: lowest admissible values `(rows, features)`.
         upper: highest admissible values `(rows, features)`.
         period: period of each feature `(features,)`, infinite for those on a line.
+        structure: the constraints; None: there are none.
 
     Example:
         >>> ball = Ball.around(torch.tensor([[0.9, 0.5]]), torch.tensor([0.2]), "linf", Box.uniform(0.0, 1.0, 2))
@@ -40,36 +57,61 @@ class Ball:
     lower: Tensor
     upper: Tensor
     period: Tensor
+    structure: Structure | None = None
 
     @classmethod
-    def around(cls, center: Tensor, radius: Tensor, norm: str, box: Box | None) -> Ball:
+    def around(
+        cls, center: Tensor, radius: Tensor, norm: str, box: Box | None, constraints: Constraints | None = None
+    ) -> Ball:
         """Balls of `radius` `(rows,)` around `center` `(rows, features)` in `box` (None: no box).
 
         A clean input a rounding outside the box is admissible by definition: the box reaches to it.
         """
         box = Box.unbounded(center.shape[1]) if box is None else box
-        periodic = box.periodic.to(center.device)
+        structure = Structure.of(constraints, box, center) if constraints else None
         lower, upper = box.lower.to(center), box.upper.to(center)
-        ball = cls(
-            center=center,
-            radius=radius.to(center)[:, None],
-            norm=norm,
-            lower=torch.minimum(lower.masked_fill(periodic, -torch.inf), center),
-            upper=torch.maximum(upper.masked_fill(periodic, torch.inf), center),
-            period=(upper - lower).masked_fill(~periodic, torch.inf),
-        )
+        period = (upper - lower).masked_fill(~box.periodic.to(center.device), torch.inf)
+        period = period if structure is None else structure.period
+        circular, half = torch.isfinite(period), period / 2
+        lower = torch.minimum(torch.where(circular, center - half, lower), center)
+        upper = torch.maximum(torch.where(circular, center + half, upper), center)
+        radius = radius.to(center)[:, None]
+        if structure is not None:
+            lower, upper = structure.bounds(center, lower, upper)
+            if structure.blocks and norm != "l0":
+                largest = torch.maximum(lower.abs(), upper.abs()).where(structure.discrete, 0.0)
+                radius = radius + norm_of(_ROUNDINGS * torch.finfo(center.dtype).eps * largest, norm)
         # The same set with a radius that is reached: steps are shares of it, and would jump from wall to wall.
-        farthest = ball.size(torch.maximum(ball.upper - center, center - ball.lower))
-        return replace(ball, radius=torch.minimum(ball.radius, farthest))
+        farthest = norm_of(torch.maximum(upper - center, center - lower), norm, structure)
+        return cls(
+            center=center,
+            radius=torch.minimum(radius, farthest),
+            norm=norm,
+            lower=lower,
+            upper=upper,
+            period=period,
+            structure=structure,
+        )
 
     @property
     def rows(self) -> int:
         """Number of balls."""
         return self.center.shape[0]
 
+    @property
+    def is_discrete(self) -> bool:
+        """Whether some feature may take listed values only."""
+        return self.structure is not None and bool(self.structure.blocks)
+
     def take(self, index: Tensor) -> Ball:
         """The balls of the rows `index` `(n,)`."""
-        return self._with(self.center[index], self.radius[index], self.lower[index], self.upper[index])
+        return replace(
+            self,
+            center=self.center[index],
+            radius=self.radius[index],
+            lower=self.lower[index],
+            upper=self.upper[index],
+        )
 
     def tile(self, times: int) -> Ball:
         """All balls `times` times over, copy after copy."""
@@ -77,56 +119,97 @@ class Ball:
 
     def size(self, delta: Tensor) -> Tensor:
         """Norm of each row of `delta`, `(rows, 1)`."""
-        order = torch.inf if self.norm == "linf" else 2.0
-        return torch.linalg.vector_norm(delta, ord=order, dim=1, keepdim=True)
+        return norm_of(delta, self.norm, self.structure)
 
     def contains(self, x: Tensor, tolerance: float = 0.0) -> Tensor:
         """Which rows of `x` are admissible `(rows,)`, up to a share `tolerance` of the radius."""
         slack = tolerance * self.radius
+        inside = self._within(x, slack)
+        if self.structure is None:
+            return inside
+        together = self.structure.moves_together(x, self.center, slack)
+        return inside & together & self.structure.listed(x, self.center, slack)
+
+    def project(self, x: Tensor) -> Tensor:
+        """The nearest point of the relaxed set to each row of `x` `(rows, features)`, in Euclidean distance."""
+        if self.structure is None or not self.structure.ties:
+            return self._onto(self._unwrap(x))
+        # From far away, tied features lose each other by rounding; from next to the ball they do not.
+        for _ in range(2):
+            x = self._onto(self._unwrap(self.structure.together(x, self.center)))
+        return x
+
+    def round(self, x: Tensor) -> Tensor:
+        """An admissible point next to each row of `x` `(rows, features)`; `x` itself without discrete features.
+
+        The nearest one in L-infinity and L0; for L2 and L1 see `rounding.rounded`.
+        """
+        if self.structure is None or not self.structure.blocks:
+            return x
+        x = self._unwrap(self.structure.together(x, self.center)) if self.norm == "l0" else self.project(x)
+        return rounded(x, self.center, self.radius, self.norm, self.lower, self.upper, self.structure)
+
+    def steepest(self, gradient: Tensor, at: Tensor | None = None) -> Tensor:
+        """The direction of unit norm along which a linear function with this gradient grows most; 0 where it is 0.
+
+        L-infinity and L2: whatever the box. L1 and L0: towards the best point of the whole set, so that
+        `center + radius * steepest(gradient)` is the exact optimum of a linear function; an ascent in L1 should pass
+        its point instead.
+
+        Args:
+            gradient: `(rows, features)`.
+            at: where the step starts `(rows, features)`, for L1 ascents: a direction spread over several features that
+                can still move from there, see `directions.sparse_signs`. Other norms do not look at it.
+        """
+        if self.structure is not None:
+            gradient = self.structure.averaged(gradient.where(self.structure.movable, 0.0))
+        if self.norm == "linf":
+            return gradient.sign()
+        if self.norm == "l2":
+            return directions.normalised(gradient)
+        edges = (self.center, self.radius, self.lower, self.upper)
+        if self.norm == "l0":
+            return directions.vertex(gradient, *edges, self.structure)
+        if at is None:
+            step = directions.fullest(gradient, *edges)
+        else:
+            low, high = self.lower - self.center, self.upper - self.center
+            step = directions.sparse_signs(gradient, at - self.center, low, high)
+        # A tied set of which only some were chosen moves as one.
+        return step if self.structure is None else self.structure.averaged(step)
+
+    def random_point(self, start: Tensor, generator: torch.Generator) -> Tensor:
+        """A draw for rows that start at the centre; other rows are warm starts and are kept.
+
+        Uniform in the ball, then projected into the box; with discrete features and in L0 see `draws`.
+        """
+        if self.norm == "l0":
+            point = draw_sparse(self.center, self.radius, self.lower, self.upper, self.structure, generator)
+        else:
+            point = draw(self.center, self.radius, self.norm, self.structure, generator)
+        cold = (start == self.center).all(dim=1, keepdim=True)
+        return self.round(self.project(torch.where(cold, point, start)))
+
+    def joint_values(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Of each discrete group its features and admissible joint values; see `rounding.joint_values`."""
+        if self.structure is not None:
+            yield from joint_values(self.center, self.radius, self.norm, self.structure)
+
+    def _within(self, x: Tensor, slack: Tensor | float = 0.0) -> Tensor:
         inside = (x >= self.lower - slack) & (x <= self.upper + slack)
         return inside.all(dim=1) & (self.size(x - self.center) <= self.radius + slack)[:, 0]
 
-    def project(self, x: Tensor) -> Tensor:
-        r"""The nearest admissible point of each row of `x` `(rows, features)`, in Euclidean distance.
-
-        L2 with a box: the minimiser is :math:`\mathrm{clip}(c + t(x - c))` with the largest :math:`t \le 1` that keeps
-        it in the ball (the multiplier of the ball is :math:`1/t - 1`); :math:`t` in closed form from the sorted bounds.
-        """
-        x = self._unwrap(x)
+    def _onto(self, x: Tensor) -> Tensor:
+        edges = (self.center, self.radius, self.lower, self.upper)
         if self.norm == "linf":
-            return self._inside_linf(x)
-        return self._inside_l2(x)
-
-    def steepest(self, gradient: Tensor) -> Tensor:
-        """The direction of unit norm along which a linear function with this gradient grows most; 0 where it is 0."""
-        if self.norm == "linf":
-            return gradient.sign()
-        # Scaled first: squares of tiny float32 gradients underflow.
-        peak = gradient.abs().amax(dim=1, keepdim=True)
-        scaled = torch.where(peak > 0, gradient / peak, 0.0)
-        length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
-        return torch.where(length > 0, scaled / length, 0.0)
-
-    def random_point(self, start: Tensor, generator: torch.Generator) -> Tensor:
-        """A uniform draw from the ball for rows that start at its centre; other rows are warm starts and are kept."""
-        if self.norm == "linf":
-            draw = self.center + self.radius * (2 * self._uniform(self.center.shape, generator) - 1)
-        else:
-            share = self._uniform((self.rows, 1), generator) ** (1.0 / self.center.shape[1])
-            draw = self.center + self.radius * share * self._direction(generator)
-        cold = (start == self.center).all(dim=1, keepdim=True)
-        return self.project(torch.where(cold, draw, start))
-
-    def _with(self, center: Tensor, radius: Tensor, lower: Tensor, upper: Tensor) -> Ball:
-        return Ball(center=center, radius=radius, norm=self.norm, lower=lower, upper=upper, period=self.period)
-
-    def _uniform(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        draw = torch.rand(shape, generator=generator, dtype=self.center.dtype, device=generator.device)
-        return draw.to(self.center.device)
-
-    def _direction(self, generator: torch.Generator) -> Tensor:
-        draw = torch.randn(self.center.shape, generator=generator, dtype=self.center.dtype, device=generator.device)
-        return draw.to(self.center.device) / torch.linalg.vector_norm(draw, dim=1, keepdim=True).to(self.center.device)
+            return projections.onto_linf(x, *edges)
+        if self.norm == "l0":
+            return projections.onto_l0(x, *edges, self.structure)
+        outside = (~self._within(x)).nonzero()[:, 0]
+        if len(outside) == 0:
+            return x
+        part = [edge[outside] for edge in edges]
+        return x.index_copy(0, outside, _ONTO[self.norm](x[outside], *part))
 
     def _unwrap(self, x: Tensor) -> Tensor:
         circular = torch.isfinite(self.period)
@@ -134,49 +217,6 @@ class Ball:
             return x
         half = self.period.masked_fill(~circular, 1.0) / 2
         delta = x - self.center
-        return torch.where(circular, self.center + torch.remainder(delta + half, 2 * half) - half, x)
-
-    def _clip(self, x: Tensor) -> Tensor:
-        return torch.minimum(torch.maximum(x, self.lower), self.upper)
-
-    def _inside_linf(self, x: Tensor) -> Tensor:
-        x = self._clip(torch.minimum(torch.maximum(x, self.center - self.radius), self.center + self.radius))
-        # center ± radius is rounded and may lie one unit in the last place too far.
-        return torch.where((x - self.center).abs() > self.radius, torch.nextafter(x, self.center), x)
-
-    def _inside_l2(self, x: Tensor) -> Tensor:
-        outside = (~self.contains(x)).nonzero()[:, 0]
-        if len(outside) == 0:
-            return x
-        part = self.take(outside)
-        step = x[outside] - part.center
-        point = part._clip(part.center + part._reach(step) * step)
-        # Rounding center + delta costs up to eps |point| and may leave a row outside: shrink it by that much, then by
-        # more, and in the end give up the step.
-        unit = torch.finfo(x.dtype).eps * (part.size(point) + part.radius)
-        for slack in (unit, 4 * unit, 16 * unit):
-            delta = point - part.center
-            length = part.size(delta)
-            ratio = torch.where(length > part.radius, (part.radius - slack).clamp_min(0.0) / length, 1.0)
-            point = torch.where(length > part.radius, part._clip(part.center + ratio * delta), point)
-        point = torch.where(part.size(point - part.center) > part.radius, part.center, point)
-        return x.index_copy(0, outside, point)
-
-    def _reach(self, step: Tensor) -> Tensor:
-        """The largest t in [0, 1] with |clip(center + t step) - center| <= radius, `(rows, 1)`."""
-        room = torch.where(step > 0, self.upper - self.center, self.center - self.lower)
-        # The features in the order in which they hit their bound as t grows; those that do not move never do.
-        hit = torch.where(step == 0, torch.inf, room / step.abs())
-        hit, order = hit.sort(dim=1)
-        step, room = step.gather(1, order), room.gather(1, order)
-        finite = torch.isfinite(hit)
-        bound = torch.where(finite, room, 0.0).square()
-        stopped = bound.cumsum(dim=1)
-        moving = step.square().flip(1).cumsum(dim=1).flip(1)  # of this feature and all later ones
-        at_hit = torch.where(finite, stopped - bound + hit.square() * moving, torch.inf)
-        squared = self.radius.square()
-        count = (at_hit <= squared).sum(dim=1, keepdim=True)
-        zero = torch.zeros_like(squared)
-        rest = squared - torch.cat([zero, stopped], dim=1).gather(1, count)
-        speed = torch.cat([moving, zero], dim=1).gather(1, count)
-        return torch.where(speed > 0, (rest.clamp_min(0.0) / speed).sqrt(), 1.0).clamp(max=1.0)
+        # Half a period away either side will do, and rounding must not toss a point from one to the other.
+        far = circular & (delta.abs() > half * (1 + 1e-6))
+        return torch.where(far, self.center + torch.remainder(delta + half, 2 * half) - half, x)

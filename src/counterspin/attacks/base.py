@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -13,11 +13,15 @@ from torch import Tensor
 
 from counterspin.attacks.ball import Ball
 from counterspin.attacks.gradients import GradientSource
+from counterspin.attacks.journal import Journal
+from counterspin.attacks.losses import verdict_margin
 from counterspin.attacks.modes import frozen
 from counterspin.attacks.oracle import Oracle
 from counterspin.attacks.results import AttackResult, BudgetResult
-from counterspin.attacks.task import State, Task, check_done, checked_targets, judged
-from counterspin.attacks.verdict import margins, trace_distance
+from counterspin.attacks.sequential import sequential_verdict
+from counterspin.attacks.stochastic import mean_scores, reseeded
+from counterspin.attacks.task import VERDICT_CONFIDENCE, State, Task, budget_result, check_done, checked_targets, judged
+from counterspin.attacks.verdict import margins
 from counterspin.errors import CapabilityError, ConditionsError, UsageError
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier, Cost, HasEffectiveObservables
@@ -28,6 +32,9 @@ __all__ = ["Attack", "AttackResult", "Ball", "BudgetResult"]
 
 # Distance of the first start from the clean input, as a share of the budget.
 _JITTER = 1e-3
+
+# Calls of a stochastic model whose mean stands for its clean scores.
+_CLEAN_CALLS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +50,11 @@ class Attack(ABC):
     Subclasses implement `_run` and may set:
 
     * `requires`: capabilities of the model, of `"gradient"`, `"effective_observables"`;
-    * `norms`: the norms of the threats it can serve.
+    * `norms`: the norms of the threats it can serve;
+    * `knowledge`: what the attacker sees, `"white"` (gradients, the circuit), `"black"` (scores), `"decision"` (the
+      winning class alone) or `"transfer"` (another model);
+    * `targeted`: whether it can go for a class of the attacker's choice, among more than two;
+    * `awake`: whether broken samples are still answered, for attacks that need them all.
 
     Args:
         restarts: independent starts per sample and budget, at least 1.
@@ -56,6 +67,9 @@ class Attack(ABC):
 
     requires: ClassVar[tuple[str, ...]] = ()
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
+    knowledge: ClassVar[str] = "white"
+    targeted: ClassVar[bool] = True
+    awake: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse counts below 1 and unknown precisions."""
@@ -63,7 +77,7 @@ class Attack(ABC):
             raise UsageError(f"precision is {self.precision!r}; allowed: input, float32, float64.")
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in ("restarts", "steps", "draws") and not (isinstance(value, int) and value >= 1):
+            if field.name in ("restarts", "steps", "draws", "queries") and not (isinstance(value, int) and value >= 1):
                 raise UsageError(f"{field.name} is {value!r}; it must be a whole number of at least 1.")
 
     @property
@@ -114,6 +128,7 @@ class Attack(ABC):
         *,
         generator: torch.Generator | None = None,
         done: Sequence[BudgetResult] = (),
+        correct: Tensor | None = None,
     ) -> Iterator[BudgetResult]:
         """The same, budget by budget, so that finished ones can be stored and an interrupted run resumed.
 
@@ -124,6 +139,8 @@ class Attack(ABC):
             threat: norm, budgets, box, target.
             generator: in the state it had at the start of the first run; None means seed 0.
             done: results of the first budgets from an earlier run; they are not yielded again.
+            correct: samples to attack `(batch,)`; None: those the model gets right, which on a stochastic model is a
+                statistical verdict that an evaluation makes once for all attacks.
 
         Returns:
             The budgets after those in `done`, ascending, equal to those of an uninterrupted run.
@@ -132,13 +149,24 @@ class Attack(ABC):
             UsageError: `done` belongs to other budgets or samples. Otherwise as calling the attack.
         """
         task = self._prepare(model, x, y, threat, generator)
+        if correct is not None:
+            task = replace(task, correct=correct.to(task.correct))
         check_done(done, task)
         return self._budgets(task, tuple(done))
+
+    def check(self, model: Classifier, threat: ThreatModel) -> None:
+        """Refuse a model or threat this attack cannot serve, before any compute.
+
+        Raises:
+            CapabilityError: the model lacks what the attack requires.
+            ConditionsError: a threat the attack cannot serve.
+        """
+        self._check_threat(model, threat)
 
     def refusal(self, model: Classifier, threat: ThreatModel) -> str | None:
         """Why this attack cannot serve `model` under `threat`, as a sentence; None if it can."""
         try:
-            self._check_threat(model, threat)
+            self.check(model, threat)
         except (CapabilityError, ConditionsError) as reason:
             return str(reason)
         return None
@@ -158,13 +186,13 @@ class Attack(ABC):
         """Refuse threats and models this attack cannot serve; subclasses extend it."""
         if threat.norm not in self.norms:
             raise ConditionsError(f"attack {self.name} works for norm {' or '.join(self.norms)}, not {threat.norm!r}.")
-        if model.stochastic:
-            raise CapabilityError(
-                f"model ({type(model).__name__}) is stochastic; the attack {self.name} needs the same scores from "
-                "the same input. Attack the model at infinitely many shots, or freeze its randomness."
-            )
         source = self._gradient_source
         if "gradient" in self.requires and source is not None:
+            if model.stochastic and not source.averages:
+                raise CapabilityError(
+                    f"model ({type(model).__name__}) is stochastic and {type(source).__name__} differentiates one draw "
+                    "of it; use gradient=EOT(source=Twin()), EOT(source=SPSA()), or an attack without gradients."
+                )
             source.check(model)
         if "effective_observables" in self.requires and not isinstance(model, HasEffectiveObservables):
             raise CapabilityError(
@@ -179,14 +207,14 @@ class Attack(ABC):
     def _prepare(self, model: Any, x: Any, y: Any, threat: ThreatModel, generator: torch.Generator | None) -> Task:
         model = check_classifier_interface(model)
         box = model.bounds if threat.box == "data" else Box.unbounded(model.bounds.features)
+        threat.check(model.bounds)
         x = as_features(x, box)
         y = as_labels(y, model.classes, len(x)).to(x.device)
         target = checked_targets(threat, y, model.classes)
-        self._check_threat(model, threat)
-        clean = x.double()
+        self.check(model, threat)
+        generator = torch.Generator().manual_seed(0) if generator is None else generator
         with frozen(model):
-            correct = margins(model, clean, y) > 0
-            margin = margins(model, clean, y, target)
+            correct, margin = _clean(model, x.double(), y, target, generator)
         return Task(
             model=model,
             x=x,
@@ -196,86 +224,66 @@ class Attack(ABC):
             box=box,
             correct=correct,
             margin=margin,
-            generator=torch.Generator().manual_seed(0) if generator is None else generator,
+            generator=generator,
         )
 
     def _budgets(self, task: Task, done: tuple[BudgetResult, ...]) -> Iterator[BudgetResult]:
         # One seed per budget, drawn up front: a resumed run meets the randomness of an uninterrupted one.
         seeds = torch.randint(2**62, (len(task.threat.eps),), generator=task.generator, device=task.generator.device)
-        clean = task.x.double()
-        previous = done[-1] if done else None
-        best = clean if previous is None else previous.x_adv.to(clean)
-        margin = task.margin if previous is None else previous.best_margin.to(clean)
-        success = torch.zeros_like(task.correct) if previous is None else previous.success.to(task.correct)
-        state = State(best=best, margin=margin, success=success)
+        state = State.after(task, done[-1]) if done else State.untouched(task)
         for position in range(len(done), len(task.threat.eps)):
-            with frozen(task.model):
-                state, result = self._budget(task, position, state, torch.Generator().manual_seed(int(seeds[position])))
+            generator = torch.Generator().manual_seed(int(seeds[position]))
+            fresh = replace(task, model=reseeded(task.model, generator)) if task.model.stochastic else task
+            with frozen(fresh.model):
+                state, result = self._budget(fresh, position, replace(state, cost=Cost()), generator)
             yield result
 
     def _budget(
         self, task: Task, position: int, state: State, generator: torch.Generator
     ) -> tuple[State, BudgetResult]:
         began = perf_counter()
-        clean, radius = task.x.double(), task.threat.radii(task.x.double())[position]
-        total = max(1, int(task.correct.sum()))
-        history: dict[str, list[float]] = {"broken": [], "best_margin": []}
-        late_gain, cost = torch.zeros_like(state.margin), Cost()
-        for copies in (1, self.restarts - 1):
+        radius = task.threat.radii(task.x.double())[position]
+        journal = Journal.opened(task)
+        meter, source = task.meter(), self._gradient_source
+        awake = self.awake or task.model.stochastic
+        for copies, warm in ((1, True), (self.restarts - 1, False)):
             alive = (task.correct & ~state.success).nonzero()[:, 0]
             if copies == 0 or len(alive) == 0:
                 continue
-            oracle = self._round(task, alive, radius[alive], state, copies, generator, warm=copies == 1)
-            settled = int(state.success.sum())
-            history["broken"] += [(settled + broken) / total for broken, _ in oracle.trace]
-            history["best_margin"] += [margin / total for _, margin in oracle.trace]
-            late_gain[alive] = oracle.late_gain.to(late_gain)
-            cost += oracle.cost
-            state = judged(task, alive, radius[alive], state, oracle.best.double())
-        history["late_gain"] = torch.where(state.success, 0.0, late_gain).tolist()
-        distance = task.threat.size(state.best - clean)
-        return state, BudgetResult(
-            eps=task.threat.eps[position],
-            x_adv=state.best,
-            success=state.success,
-            distance=torch.where(state.success, distance, torch.inf),
-            best_margin=state.margin,
-            trace_distance=trace_distance(task.model, clean, state.best),
-            history=history,
-            cost=cost,
-            seconds=perf_counter() - began,
-        )
+            ball, best = self._around(task, alive, radius[alive], state)
+            start = ball.center
+            if warm:
+                # A hair off a clean input: a pole of the encoding has no gradient, its neighbourhood has one.
+                near = ball.project(start + _JITTER * (ball.random_point(start, generator) - start))
+                start = torch.where((best == start).all(dim=1, keepdim=True), near, best)
+            part = None if meter is None else meter.take(alive)
+            oracle = task.oracle(alive, ball.tile(copies), best, state, source, part, generator=generator, awake=awake)
+            self._run(oracle, start.repeat(copies, 1), ball.tile(copies), generator)
+            if meter is not None and part is not None:
+                meter.put(alive, part)
+            journal.note(oracle, alive, int(state.success.sum()))
+            state = judged(task, alive, radius[alive], state, oracle.best.double(), generator)
+        seconds = perf_counter() - began
+        return state, budget_result(task, position, state, journal.history(state), journal.cost, seconds)
 
-    def _round(
-        self,
-        task: Task,
-        alive: Tensor,
-        radius: Tensor,
-        state: State,
-        copies: int,
-        generator: torch.Generator,
-        *,
-        warm: bool,
-    ) -> Oracle:
+    def _around(self, task: Task, alive: Tensor, radius: Tensor, state: State) -> tuple[Ball, Tensor]:
+        """The balls of the samples `alive` in the attack's precision, and the best known point in each."""
         x = task.x[alive] if self.precision == "input" else task.x[alive].to(getattr(torch, self.precision))
-        ball = Ball.around(x, radius, task.threat.norm, task.box)
-        best = ball.project(state.best[alive].to(x))
-        oracle = Oracle(
-            task.model,
-            ball.tile(copies),
-            task.y[alive],
-            best=best,
-            best_margin=state.margin[alive].to(x),
-            target=None if task.target is None else task.target[alive],
-            gradient=self._gradient_source,
-        )
-        start = x
-        if warm:
-            # A hair off a clean input: a pole of the encoding has no gradient, its neighbourhood has one.
-            near = ball.project(x + _JITTER * (ball.random_point(x, generator) - x))
-            start = torch.where((best == x).all(dim=1, keepdim=True), near, best)
-        self._run(oracle, start.repeat(copies, 1), ball.tile(copies), generator)
-        return oracle
+        ball = task.ball(x, radius)
+        return ball, ball.project(state.best[alive].to(x))
+
+
+def _clean(
+    model: Classifier, x: Tensor, y: Tensor, target: Tensor | None, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Which clean inputs `(batch, features)` are classified correctly, and their verdict margins, each `(batch,)`."""
+    if not model.stochastic:
+        return margins(model, x, y) > 0, margins(model, x, y, target)
+    # A copy of the generator: what the attack draws must not depend on how the clean inputs were judged.
+    own = torch.Generator().manual_seed(generator.initial_seed())
+    fresh = reseeded(model, own)
+    verdict = sequential_verdict(fresh, x, y, confidence=VERDICT_CONFIDENCE, generator=own)
+    return verdict.robust, verdict_margin(mean_scores(fresh, x, _CLEAN_CALLS).double(), y, target)
 
 
 def _plain(value: Any) -> Any:
@@ -286,4 +294,6 @@ def _plain(value: Any) -> Any:
 
 
 def _nested(value: Any) -> Any:
+    if isinstance(value, GradientSource):
+        return value.config
     return {"kind": type(value).__name__, **_plain(value)} if is_dataclass(value) else value

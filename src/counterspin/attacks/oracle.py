@@ -1,18 +1,22 @@
-"""The model as one attack run sees it: counted, remembered, and silent about samples that are already broken."""
+"""The model as one attack run sees it: counted, remembered, and silent about samples that need no more queries."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from counterspin.attacks.ball import Ball
-from counterspin.attacks.gradients import GradientSource, Objective
+from counterspin.attacks.gradients import Evaluation, GradientSource, Objective
 from counterspin.attacks.losses import Loss, verdict_margin
+from counterspin.attacks.memory import Memory
+from counterspin.attacks.meter import Meter
+from counterspin.attacks.stochastic import call_cost, mean_scores
 from counterspin.errors import CapabilityError, ModelError
-from counterspin.types import Classifier, Cost
+from counterspin.types import Classifier, Cost, Outputs
 from counterspin.validation import all_finite, checked_scores
 
 __all__ = ["ROWS_PER_CALL", "Oracle"]
@@ -23,19 +27,19 @@ ROWS_PER_CALL = 1024
 # Steps over which `late_gain` looks back.
 _WINDOW = 10
 
-# A point outside the ball by more than this share of the radius is never remembered; the verdict projects the rest.
-_FEASIBLE = 1e-6
+# Calls whose mean stands for a promising point of a stochastic model: without them the luckiest draw would be kept.
+_CONFIRMATIONS = 16
 
 
 class Oracle:
     """Answers an attack's queries and keeps the best admissible point ever asked about.
 
     Rows are copies of the samples, copy after copy (row `r` belongs to sample `r % samples`), so restarts are stacked
-    in the batch. Once any row breaks its sample, all rows of that sample are answered with zeros and cost nothing:
-    attack loops keep fixed shapes and spend nothing on broken samples.
+    in the batch. Once any row breaks its sample, or the sample's query budget is spent, all rows of that sample are
+    answered with zeros and cost nothing: attack loops keep fixed shapes and spend nothing on settled samples.
 
-    In float32 a sample counts as broken here only beyond a relative margin of 1e-6, so that the float64 verdict does
-    not overturn it; the attack simply goes on until then.
+    Where features are discrete, the model is asked about the admissible point next to the one proposed, so that an
+    attack may move continuously (a straight-through estimate of the gradient).
 
     Args:
         model: the classifier.
@@ -45,12 +49,16 @@ class Oracle:
         best: best point known of each sample `(samples, features)`.
         best_margin: its margin `(samples,)`.
         gradient: where gradients come from; None for attacks that ask for none.
+        nearest: remember the nearest point that breaks a sample, and go on after the first; see `Memory`.
+        awake: answer for broken samples too.
+        meter: the query budget, indexed like the samples; None: no limit.
+        generator: for gradient sources that draw at random.
 
     Attributes:
-        best: best admissible point ever queried `(samples, features)`.
-        best_margin: its verdict margin `(samples,)`.
         cost: what was spent.
-        trace: after each query: number of broken samples, and the sum of the best margins of the others.
+        trace: after each query: number of broken samples, and the sum of the best margins of the others; with `nearest`
+            the sum of the distances, the radius of the ball where nothing was found.
+        notes: whatever else an attack has to say of each sample, by name, `(samples,)`; it goes into the history.
     """
 
     def __init__(
@@ -63,53 +71,102 @@ class Oracle:
         best_margin: Tensor,
         target: Tensor | None = None,
         gradient: GradientSource | None = None,
+        nearest: bool = False,
+        awake: bool = False,
+        meter: Meter | None = None,
+        generator: torch.Generator | None = None,
     ) -> None:
         self.model = model
         self.y = y
         self.target = target
-        self.best = best.clone()
-        self.best_margin = best_margin.clone()
         self.cost = Cost()
         self.trace: list[tuple[int, float]] = []
+        self.notes: dict[str, Tensor] = {}
         self._ball = ball
         self._source = gradient
-        self._broken = torch.zeros_like(y, dtype=torch.bool)
+        self._generator = generator
+        self._memory = Memory.starting(best, best_margin, nearest=nearest, settles=not model.stochastic)
+        self._awake = awake or nearest
+        self._meter = meter
+        self._remembers = True
         self._recent: deque[Tensor] = deque([self.best_margin.clone()], maxlen=_WINDOW + 1)
 
     @property
+    def best(self) -> Tensor:
+        """Best admissible point ever queried `(samples, features)`."""
+        return self._memory.best
+
+    @property
+    def best_margin(self) -> Tensor:
+        """Its verdict margin `(samples,)`."""
+        return self._memory.margin
+
+    @property
+    def distance(self) -> Tensor:
+        """Size of the change to the best point `(samples,)`, with `nearest`; infinite where nothing was found."""
+        return self._memory.distance
+
+    @property
+    def broken(self) -> Tensor:
+        """Samples with a point that breaks them `(samples,)`."""
+        return self._memory.broken
+
+    @property
     def finished(self) -> bool:
-        """Whether every sample is broken: further queries change nothing."""
-        return bool(self._broken.all())
+        """Whether further queries change nothing: every sample is settled."""
+        return bool(self._settled().all())
 
     @property
     def late_gain(self) -> Tensor:
         """How much the best margin of each sample `(samples,)` fell over the last 10 queries."""
         return self._recent[0] - self._recent[-1]
 
+    @contextmanager
+    def unremembered(self) -> Iterator[None]:
+        """Queries that are counted and not remembered: of points that are no result, whatever the model says."""
+        self._remembers = False
+        try:
+            yield
+        finally:
+            self._remembers = True
+
+    def observe(self, x: Tensor, scores: Tensor, cost: Cost) -> None:
+        """Take note of `scores` `(rows, classes)` of all rows `x` `(rows, features)` that somebody else asked for."""
+        rows = torch.arange(x.shape[0], device=x.device)
+        self._charge(rows, cost)
+        self._remember(rows, x, scores)
+        self._record()
+
     def scores(self, x: Tensor) -> Tensor:
-        """Scores `(rows, classes)`, without a graph; zeros for broken samples.
+        """Scores `(rows, classes)`, without a graph; zeros for settled samples.
 
         `x` holds the attack's rows, or several stacked copies of them.
 
         Raises:
             ModelError: the model returned scores that are mis-shaped or not finite.
         """
+        x = self._admissible(x)
         answer = x.new_zeros(x.shape[0], self.model.classes)
-        for index in self._chunks(x):
+        for index in self._chunks(x, gradient=False):
             with torch.no_grad():
                 scores = checked_scores(self.model, x[index])
-            self.cost += Cost(forwards=len(index), circuits=len(index))
+            self._charge(index, call_cost(self.model, len(index)))
             self._remember(index, x[index], scores)
             answer[index] = scores.to(answer)
         self._record()
         return answer
 
-    def gradient(self, x: Tensor, loss: Loss) -> Tensor:
-        """Gradient of `loss` with respect to `x`, `(rows, features)`; zeros for broken samples."""
-        return self.value_and_gradient(x, loss)[1]
+    def gradient(self, x: Tensor, loss: Loss, rival: Tensor | None = None) -> Tensor:
+        """Gradient of `loss` with respect to `x`, `(rows, features)`; zeros for settled samples."""
+        return self.value_and_gradient(x, loss, rival)[1]
 
-    def value_and_gradient(self, x: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
-        """`loss` `(rows,)` and its gradient `(rows, features)`; zeros for broken samples.
+    def value_and_gradient(self, x: Tensor, loss: Loss, rival: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`loss` `(rows,)` and its gradient `(rows, features)`; zeros for settled samples.
+
+        Args:
+            x: the attack's rows `(rows, features)`.
+            loss: what is ascended.
+            rival: class each row goes for `(rows,)`, whatever the threat's target; None: that target.
 
         Raises:
             CapabilityError: the scores do not depend differentiably on the input.
@@ -119,10 +176,12 @@ class Oracle:
             raise CapabilityError(
                 "this attack has no gradient source; give it a field `gradient`, for example Autodiff()."
             )
+        x = self._admissible(x)
         value, gradient = x.new_zeros(x.shape[0]), torch.zeros_like(x)
-        for index in self._chunks(x):
-            found = self._source(self.model, x[index], self._objective(index, loss))
-            self.cost += found.cost
+        for index in self._chunks(x, gradient=True):
+            objective = self._objective(index, loss, rival)
+            found: Evaluation = self._source(self.model, x[index], objective, self._generator)
+            self._charge(index, found.cost)
             if not all_finite(found.gradient):
                 raise ModelError(
                     f"model ({type(self.model).__name__}) has a gradient that is NaN or infinite; keep its inputs off "
@@ -134,52 +193,77 @@ class Oracle:
         self._record()
         return value, gradient
 
-    def value(self, x: Tensor, loss: Loss) -> Tensor:
-        """`loss` `(rows,)` without a gradient; zeros for broken samples."""
-        active = torch.arange(x.shape[0], device=x.device)
-        broken = self._broken[self._samples(active)]
-        return torch.where(broken, 0.0, self._objective(active, loss)(self.scores(x)))
+    def value(self, x: Tensor, loss: Loss, rival: Tensor | None = None) -> Tensor:
+        """`loss` `(rows,)` without a gradient; zeros for settled samples."""
+        everyone = torch.arange(x.shape[0], device=x.device)
+        settled = self._settled()[self._samples(everyone)]
+        return torch.where(settled, 0.0, self._objective(everyone, loss, rival)(self.scores(x)))
 
     def _samples(self, rows: Tensor) -> Tensor:
         return rows % self.y.shape[0]
 
-    def _objective(self, rows: Tensor, loss: Loss) -> Objective:
+    def _objective(self, rows: Tensor, loss: Loss, rival: Tensor | None) -> Objective:
         sample = self._samples(rows)
         target = None if self.target is None else self.target[sample]
-        return lambda scores: loss(scores, self.y[sample], target=target, outputs=self.model.outputs)
+        if rival is not None:
+            target = rival[rows]
 
-    def _chunks(self, x: Tensor) -> Iterator[Tensor]:
-        """Indices of the rows to evaluate, few enough at a time; asked again for each chunk, as samples break."""
-        rows = self._unbroken(torch.arange(x.shape[0], device=x.device))
+        def objective(scores: Tensor, outputs: Outputs | None = None) -> Tensor:
+            return loss(scores, self.y[sample], target=target, outputs=outputs or self.model.outputs)
+
+        return objective
+
+    def _admissible(self, x: Tensor) -> Tensor:
+        if not self._ball.is_discrete:
+            return x
+        return self._ball.tile(x.shape[0] // self._ball.rows).round(x)
+
+    def _settled(self) -> Tensor:
+        settled = torch.zeros_like(self.broken) if self._awake else self.broken
+        return settled if self._meter is None else settled | self._meter.spent()
+
+    def _chunks(self, x: Tensor, *, gradient: bool) -> Iterator[Tensor]:
+        """Indices of the rows to evaluate, few enough at a time; asked again for each chunk, as samples settle."""
+        rows = self._unsettled(torch.arange(x.shape[0], device=x.device), gradient)
         for position, chunk in enumerate(rows.split(ROWS_PER_CALL)):
-            active = self._unbroken(chunk) if position else chunk
+            active = self._unsettled(chunk, gradient) if position else chunk
             if len(active):
                 yield active
 
-    def _unbroken(self, rows: Tensor) -> Tensor:
-        return rows[~self._broken[self._samples(rows)]]
+    def _unsettled(self, rows: Tensor, gradient: bool) -> Tensor:
+        sample = self._samples(rows)
+        rows = rows if self._awake else rows[~self.broken[sample]]
+        return rows if self._meter is None else rows[self._meter.affordable(self._samples(rows), gradient=gradient)]
+
+    def _charge(self, rows: Tensor, cost: Cost) -> None:
+        self.cost += cost
+        if self._meter is not None:
+            self._meter.charge(self._samples(rows), cost)
 
     def _remember(self, rows: Tensor, x: Tensor, scores: Tensor) -> None:
-        sample = self._samples(rows)
-        target = None if self.target is None else self.target[sample]
-        margin = verdict_margin(scores, self.y[sample], target).to(self.best_margin)
-        promising = (margin < self.best_margin[sample]).nonzero()[:, 0]
-        if len(promising):
-            ball = self._ball.take(rows[promising] % self._ball.rows)
-            promising = promising[ball.contains(x[promising], tolerance=_FEASIBLE)]
-        if len(promising) == 0:
+        if not self._remembers:
             return
-        # Several rows of one sample may improve at once: the lowest margin wins, the first row where they tie.
-        owner = sample[promising]
-        lowest = self.best_margin.scatter_reduce(0, owner, margin[promising], "amin")
-        winners = promising[margin[promising] == lowest[owner]].flip(0)
-        self.best[sample[winners]] = x[winners].to(self.best)
-        self.best_margin = lowest
-        slack = 0.0 if scores.dtype == torch.float64 else 1e-6
-        clear = margin[winners] <= -slack * scores[winners].abs().amax(dim=1).to(margin)
-        self._broken[sample[winners[clear]]] = True
+        sample = self._samples(rows)
+        margin = self._margin(sample, scores)
+        if self.model.stochastic:
+            promising = (margin < self.best_margin[sample]).nonzero()[:, 0]
+            if len(promising) == 0:
+                return
+            rows, sample, x = rows[promising], sample[promising], x[promising]
+            scores = mean_scores(self.model, x, _CONFIRMATIONS)
+            for _ in range(_CONFIRMATIONS):
+                self._charge(rows, call_cost(self.model, len(rows)))
+            margin = self._margin(sample, scores)
+        self._memory.remember(sample, x, self._ball, scores, margin)
+
+    def _margin(self, sample: Tensor, scores: Tensor) -> Tensor:
+        return verdict_margin(scores, self.y[sample], None if self.target is None else self.target[sample])
 
     def _record(self) -> None:
         self._recent.append(self.best_margin.clone())
-        alive = ~self._broken
-        self.trace.append((int(self._broken.sum()), float(self.best_margin[alive].clamp_min(0.0).sum())))
+        if self._memory.nearest:
+            reach = torch.minimum(self.distance, self._ball.radius[: len(self.y), 0].to(self.distance))
+            self.trace.append((int(self.broken.sum()), float(reach.sum())))
+            return
+        alive = ~self.broken
+        self.trace.append((int(self.broken.sum()), float(self.best_margin[alive].clamp_min(0.0).sum())))

@@ -1,61 +1,154 @@
 """The attacks by name, and the pinned suites an audit runs."""
 
-from counterspin.attacks.base import Attack
-from counterspin.attacks.evasion import APGD, FGSM, PGD, Corners, ExactL2Attack, RandomDraws
-from counterspin.attacks.losses import CrossEntropy, Margin
-from counterspin.errors import UsageError
+from collections.abc import Iterable
+from dataclasses import replace
 
-__all__ = ["WHERE_IT_APPLIES", "every_attack", "names", "suite"]
+from counterspin.attacks.base import Attack
+from counterspin.attacks.evasion import (
+    APGD,
+    BIM,
+    DDN,
+    FGSM,
+    FMN,
+    MIM,
+    NES,
+    PGD,
+    BoundaryAttack,
+    CarliniWagner,
+    CoordinateAttack,
+    Corners,
+    DeepFool,
+    ExactL2Attack,
+    Exhaustive,
+    Greedy,
+    HopSkipJump,
+    RandomDraws,
+    RandomSearch,
+    SPSAAttack,
+    Square,
+    TargetedAPGD,
+    Universal,
+)
+from counterspin.attacks.gradients import EOT, SPSA, Autodiff, GradientSource, Twin
+from counterspin.attacks.losses import CrossEntropy, Margin
+from counterspin.errors import CapabilityError, ConditionsError, UsageError
+from counterspin.threats import ThreatModel
+from counterspin.types import Classifier, Differentiable, HasTwin
+
+__all__ = ["SUITES", "TIERS", "adapted", "applicable", "every_attack", "names", "suite"]
+
+TIERS = ("quick", "standard", "paper")
+SUITES = ("v1",)
 
 # No step needs more than float32: verdicts are float64 anyway. The numbers of a suite are the interface of a
 # benchmark: a change is a line in the changelog.
-_SUITES: dict[str, tuple[Attack, ...]] = {
-    "quick": (
-        FGSM(precision="float32"),
-        PGD(steps=40, restarts=5, precision="float32"),
-        APGD(steps=50, restarts=3, loss=CrossEntropy(), precision="float32"),
-        APGD(steps=50, restarts=5, loss=Margin(), precision="float32"),
-        RandomDraws(draws=1000, precision="float32"),
-    ),
-    "standard": (
-        FGSM(precision="float32"),
-        PGD(steps=100, restarts=5, precision="float32"),
-        APGD(steps=100, restarts=10, loss=CrossEntropy(), precision="float32"),
-        APGD(steps=100, restarts=10, loss=Margin(), precision="float32"),
-        RandomDraws(draws=1000, precision="float32"),
-    ),
-}
+_V1: tuple[Attack, ...] = (
+    APGD(steps=100, restarts=10, loss=CrossEntropy(), precision="float32"),
+    APGD(steps=100, restarts=10, loss=Margin(), precision="float32"),
+    TargetedAPGD(steps=100, restarts=2, rivals=9, precision="float32"),
+    FMN(steps=200, restarts=5, precision="float32"),
+    DDN(steps=200, restarts=5, precision="float32"),
+    Square(queries=2000, precision="float32"),
+    RandomDraws(draws=1000, precision="float32"),
+)
+
+_QUICK: tuple[Attack, ...] = (
+    FGSM(precision="float32"),
+    APGD(steps=50, restarts=3, loss=CrossEntropy(), precision="float32"),
+    APGD(steps=50, restarts=5, loss=Margin(), precision="float32"),
+    TargetedAPGD(steps=50, restarts=1, rivals=9, precision="float32"),
+    RandomDraws(draws=1000, precision="float32"),
+)
+
+# Attacks for one kind of model or threat: they are part of a suite wherever they apply.
+_CHEAP_WHERE_THEY_APPLY: tuple[Attack, ...] = (Corners(precision="float32"), Exhaustive(), Greedy(), ExactL2Attack())
+_WHERE_THEY_APPLY: tuple[Attack, ...] = (CoordinateAttack(precision="float32"), *_CHEAP_WHERE_THEY_APPLY)
+
+_IN_NO_SUITE: tuple[Attack, ...] = (
+    FGSM(),
+    BIM(),
+    PGD(steps=100, restarts=5),
+    MIM(),
+    CarliniWagner(),
+    DeepFool(),
+    RandomSearch(),
+    NES(),
+    SPSAAttack(),
+    CoordinateAttack(order="greedy"),
+    BoundaryAttack(),
+    HopSkipJump(),
+    Universal(),
+)
 
 
-# Attacks that serve some models and threats only; an audit adds them to the suite where they do.
-WHERE_IT_APPLIES: tuple[Attack, ...] = (Corners(precision="float32"), ExactL2Attack())
+def suite(tier: str = "standard") -> tuple[Attack, ...]:
+    """The attacks of a tier, in their order: suite v1 for `"standard"` and `"paper"`, a smaller one for `"quick"`.
 
-
-def suite(tier: str) -> tuple[Attack, ...]:
-    """The attacks of a tier, `"quick"` or `"standard"`; an audit adds those of `WHERE_IT_APPLIES` that apply.
+    Not every one serves every model and threat; `applicable` tells them apart.
 
     Raises:
         UsageError: an unknown tier.
 
     Example:
         >>> [attack.name for attack in suite("quick")]
-        ['fgsm', 'pgd', 'apgd-ce', 'apgd-margin', 'random']
+        ['fgsm', 'apgd-ce', 'apgd-margin', 'apgd-targeted', 'random', 'corners', 'exhaustive', 'greedy', 'exact']
     """
-    if tier not in _SUITES:
-        raise UsageError(f"tier is {tier!r}; allowed: {', '.join(_SUITES)}.")
-    return _SUITES[tier]
+    if tier not in TIERS:
+        raise UsageError(f"tier is {tier!r}; allowed: {', '.join(TIERS)}.")
+    return (*_QUICK, *_CHEAP_WHERE_THEY_APPLY) if tier == "quick" else (*_V1, *_WHERE_THEY_APPLY)
+
+
+def applicable(
+    attacks: Iterable[Attack], model: Classifier, threat: ThreatModel
+) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    """The attacks that serve a model under a threat, and by name why the others do not.
+
+    Raises:
+        CapabilityError: the model lacks what a general attack needs (a gradient). That is no small print: without the
+            white-box attacks a robust accuracy says little.
+    """
+    serving, refused = [], {}
+    special = {attack.name for attack in _WHERE_THEY_APPLY}
+    for attack in attacks:
+        try:
+            attack.check(model, threat)
+        except ConditionsError as reason:
+            refused[attack.name] = str(reason)
+        except CapabilityError as reason:
+            if attack.name not in special:
+                raise
+            refused[attack.name] = str(reason)
+        else:
+            serving.append(attack)
+    return tuple(serving), refused
+
+
+def adapted(attack: Attack, model: Classifier) -> Attack:
+    """The attack with a gradient source that serves a stochastic model; itself for a deterministic one.
+
+    The noiseless twin, where the model knows it, gives the best gradients an attacker can have; the scores that decide
+    are the model's own.
+    """
+    source = getattr(attack, "gradient", None)
+    if not model.stochastic or not isinstance(source, GradientSource) or source.averages:
+        return attack
+    if isinstance(model, HasTwin):
+        return replace(attack, gradient=EOT(source=Twin(), samples=8))  # pyright: ignore[reportCallIssue]
+    smooth = isinstance(model, Differentiable) and model.differentiable
+    gradient = EOT(source=Autodiff(), samples=8) if smooth else EOT(source=SPSA(), samples=4)
+    return replace(attack, gradient=gradient)  # pyright: ignore[reportCallIssue]
 
 
 def every_attack() -> tuple[Attack, ...]:
-    """Every attack, in the settings of the standard tier."""
-    return (*_SUITES["standard"], *WHERE_IT_APPLIES)
+    """Every built-in attack, in the settings of suite v1 or its own."""
+    return (*suite("standard"), *_IN_NO_SUITE)
 
 
 def names() -> tuple[str, ...]:
-    """Every attack by the name it has in results, as `counterspin list attacks` shows them.
+    """Every built-in attack by the name it has in results, as `counterspin list attacks` shows them.
 
     Example:
-        >>> names()
-        ('fgsm', 'pgd', 'apgd-ce', 'apgd-margin', 'random', 'corners', 'exact')
+        >>> names()[:5]
+        ('apgd-ce', 'apgd-margin', 'apgd-targeted', 'fmn', 'ddn')
     """
     return tuple(attack.name for attack in every_attack())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -30,6 +30,9 @@ class BudgetResult:
             them with broken ones as 0; `late_gain`: per sample, how much its best margin fell over the last 10 queries.
         cost: queries of the attack; clean scores and verdicts are the evaluation's own and not in it.
         seconds: wall time.
+        undecided: samples of a stochastic model on which the sequential test came to no verdict `(batch,)`; they count
+            as unbroken in `success`. None for a deterministic model.
+        verdict_cost: what the sequential tests took; nothing for a deterministic model.
     """
 
     eps: float
@@ -41,6 +44,8 @@ class BudgetResult:
     history: dict[str, list[float]]
     cost: Cost
     seconds: float
+    undecided: Tensor | None = None
+    verdict_cost: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,8 +106,13 @@ class AttackResult:
         return sum((budget.cost for budget in self.budgets), Cost())
 
     @property
+    def verdict_cost(self) -> Cost:
+        """Cost of the sequential tests of a stochastic model."""
+        return sum((budget.verdict_cost for budget in self.budgets), Cost())
+
+    @property
     def robust_accuracy(self) -> Tensor:
-        """Share of samples that are correct and unbroken, `(budgets,)`."""
+        """Share of samples that are correct and unbroken, `(budgets,)`; undecided ones count as unbroken."""
         return (self.correct & ~self.success).double().mean(dim=1)
 
     @property

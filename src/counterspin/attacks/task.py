@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from counterspin.attacks.ball import Ball
+from counterspin.attacks.gradients import GradientSource
+from counterspin.attacks.losses import verdict_margin
+from counterspin.attacks.meter import Meter
+from counterspin.attacks.oracle import Oracle
 from counterspin.attacks.results import BudgetResult
-from counterspin.attacks.verdict import margins
+from counterspin.attacks.sequential import Status, sequential_verdict
+from counterspin.attacks.verdict import margins, trace_distance
 from counterspin.errors import InputError, UsageError
 from counterspin.threats import ThreatModel
-from counterspin.types import Box, Classifier
+from counterspin.types import Box, Classifier, Cost
 
-__all__ = ["State", "Task", "check_done", "checked_targets", "judged"]
+__all__ = ["VERDICT_CONFIDENCE", "State", "Task", "budget_result", "check_done", "checked_targets", "judged"]
+
+# Of each verdict on a stochastic model. Up to 50 verdicts on a sample are right together with probability 0.95; the
+# price of the stricter test is logarithmic.
+VERDICT_CONFIDENCE = 0.999
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,6 +53,42 @@ class Task:
     margin: Tensor
     generator: torch.Generator
 
+    def ball(self, center: Tensor, radius: Tensor) -> Ball:
+        """Admissible sets around `center` `(n, features)` of radii `(n,)`."""
+        return Ball.around(center, radius, self.threat.norm, self.box, self.threat.constraints)
+
+    def meter(self) -> Meter | None:
+        """A fresh query budget of all samples; None where the threat has no limit."""
+        return None if self.threat.budget is None else Meter(self.threat.budget, len(self.x))
+
+    def oracle(
+        self,
+        alive: Tensor,
+        ball: Ball,
+        best: Tensor,
+        state: State,
+        gradient: GradientSource | None,
+        meter: Meter | None,
+        *,
+        generator: torch.Generator | None = None,
+        nearest: bool = False,
+        awake: bool = False,
+    ) -> Oracle:
+        """An oracle for the samples `alive` `(n,)`, whose balls may be stacked several times over."""
+        return Oracle(
+            self.model,
+            ball,
+            self.y[alive],
+            best=best,
+            best_margin=state.margin[alive].to(best),
+            target=None if self.target is None else self.target[alive],
+            gradient=gradient,
+            nearest=nearest,
+            awake=awake,
+            meter=meter,
+            generator=generator,
+        )
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class State:
@@ -53,14 +98,42 @@ class State:
         best: best float64 point of each sample so far `(batch, features)`.
         margin: its verdict margin `(batch,)`.
         success: samples broken so far `(batch,)`.
+        undecided: samples of a stochastic model that the test could not tell apart from broken ones `(batch,)`.
+        cost: of the verdicts so far.
     """
 
     best: Tensor
     margin: Tensor
     success: Tensor
+    undecided: Tensor
+    cost: Cost = field(default_factory=Cost)
+
+    @classmethod
+    def untouched(cls, task: Task) -> State:
+        """Nothing tried yet."""
+        nothing = torch.zeros_like(task.correct)
+        return cls(best=task.x.double(), margin=task.margin, success=nothing, undecided=nothing)
+
+    @classmethod
+    def after(cls, task: Task, done: BudgetResult) -> State:
+        """The state a finished budget left."""
+        success = done.success.to(task.correct)
+        return cls(
+            best=done.x_adv.to(task.x.device).double(),
+            margin=done.best_margin.to(task.margin),
+            success=success,
+            undecided=torch.zeros_like(success) if done.undecided is None else done.undecided.to(success),
+        )
 
 
-def judged(task: Task, alive: Tensor, radius: Tensor, state: State, found: Tensor) -> State:
+def judged(
+    task: Task,
+    alive: Tensor,
+    radius: Tensor,
+    state: State,
+    found: Tensor,
+    generator: torch.Generator | None = None,
+) -> State:
     """The state after the float64 verdict on the points found for the rows `alive`, kept where they are better.
 
     Args:
@@ -69,10 +142,15 @@ def judged(task: Task, alive: Tensor, radius: Tensor, state: State, found: Tenso
         radius: their budgets in feature units `(n,)`.
         state: before.
         found: proposed points `(n, features)` float64; projected into ball and box before they are judged.
+        generator: for the sequential test of a stochastic model.
     """
     clean = task.x[alive].double()
-    point = Ball.around(clean, radius, task.threat.norm, task.box).project(found)
-    margin = margins(task.model, point, task.y[alive], None if task.target is None else task.target[alive])
+    ball = task.ball(clean, radius)
+    point = ball.round(ball.project(found))
+    target = None if task.target is None else task.target[alive]
+    if task.model.stochastic:
+        return _tested(task, alive, state, point, target, generator)
+    margin = margins(task.model, point, task.y[alive], target)
     better = margin < state.margin[alive]
     rows, point, margin = alive[better], point[better], margin[better]
     return replace(
@@ -80,6 +158,53 @@ def judged(task: Task, alive: Tensor, radius: Tensor, state: State, found: Tenso
         best=state.best.index_copy(0, rows, point),
         margin=state.margin.index_copy(0, rows, margin),
         success=state.success.index_copy(0, rows, margin <= 0),
+    )
+
+
+def _tested(
+    task: Task,
+    alive: Tensor,
+    state: State,
+    point: Tensor,
+    target: Tensor | None,
+    generator: torch.Generator | None,
+) -> State:
+    """The state after a sequential test of `point` `(n, features)`: the worse verdict stays, then the lower margin."""
+    y = task.y[alive]
+    verdict = sequential_verdict(task.model, point, y, target, confidence=VERDICT_CONFIDENCE, generator=generator)
+    shares = verdict.counts.double() / verdict.calls[:, None]
+    margin = verdict_margin(shares, y, target)
+    known = torch.where(state.success, int(Status.ADVERSARIAL), torch.where(state.undecided, int(Status.UNDECIDED), 0))
+    known = known[alive]
+    better = (verdict.status > known) | ((verdict.status == known) & (margin < state.margin[alive]))
+    rows = alive[better]
+    return replace(
+        state,
+        best=state.best.index_copy(0, rows, point[better]),
+        margin=state.margin.index_copy(0, rows, margin[better].to(state.margin)),
+        success=state.success.index_copy(0, rows, verdict.adversarial[better]),
+        undecided=state.undecided.index_copy(0, rows, verdict.undecided[better]),
+        cost=state.cost + verdict.cost,
+    )
+
+
+def budget_result(
+    task: Task, position: int, state: State, history: dict[str, list[float]], cost: Cost, seconds: float
+) -> BudgetResult:
+    """What a run in state `state` has to say at the budget `position` of its threat."""
+    clean = task.x.double()
+    return BudgetResult(
+        eps=task.threat.eps[position],
+        x_adv=state.best,
+        success=state.success,
+        distance=torch.where(state.success, task.threat.size(state.best - clean), torch.inf),
+        best_margin=state.margin,
+        trace_distance=trace_distance(task.model, clean, state.best),
+        history=history,
+        cost=cost,
+        seconds=seconds,
+        undecided=state.undecided if task.model.stochastic else None,
+        verdict_cost=state.cost,
     )
 
 

@@ -120,12 +120,20 @@ class Certificate(ABC):
 def in_norm_of(threat: ThreatModel, lower: Tensor, features: int) -> tuple[Tensor, tuple[str, ...]]:
     r"""An L2 radius in the norm of the threat, and what that assumes.
 
-    .. math:: \|\delta\|_2 \le \sqrt{d}\,\|\delta\|_\infty
+    .. math:: \|\delta\|_2 \le \sqrt{d}\, \|\delta\|_\infty, \qquad \|\delta\|_2 \le \|\delta\|_1
+
+    Raises:
+        ConditionsError: a norm that an L2 radius says nothing about.
     """
     if threat.norm == "l2":
         return lower, ()
-    return lower / features**0.5, (
-        f"L-infinity radius by the norm inequality: the L2 radius divided by sqrt({features})",
+    if threat.norm == "l1":
+        return lower, ("L1 radius by the norm inequality: the L2 radius itself",)
+    if threat.norm == "linf":
+        sentence = f"L-infinity radius by the norm inequality: the L2 radius divided by sqrt({features})"
+        return lower / features**0.5, (sentence,)
+    raise ConditionsError(
+        f"the certificate bounds lengths, and norm {threat.norm} counts features; use linf, l2 or l1."
     )
 
 

@@ -51,7 +51,9 @@ class ExactL2Certificate(Certificate):
         boxed = threat.box == "data" and not model.bounds.is_unbounded
         if boxed:
             assumptions = (*assumptions, "box not used: the unboxed radius bounds the boxed one from below")
-        if boxed or threat.norm != "l2":
+        if threat.constraints:
+            assumptions = (*assumptions, "mask, discrete and tied features not used: a freer attacker bounds theirs")
+        if boxed or threat.constraints or threat.norm != "l2":
             return Radii(
                 lower=lower, upper=unknown, exact=torch.zeros_like(y, dtype=torch.bool), assumptions=assumptions
             )

@@ -5,6 +5,7 @@ from counterspin.circuits.ansatze import brick, hardware_efficient, strongly_ent
 from counterspin.circuits.circuit import Amplitudes, Circuit
 from counterspin.circuits.drawing import draw
 from counterspin.circuits.encodings import amplitude_encoding, angle_encoding, reuploading
+from counterspin.circuits.frequencies import bandwidth_along, frequencies_along
 from counterspin.circuits.gates import GATES, Gate, GateKind
 from counterspin.circuits.readouts import (
     Linear,
@@ -34,9 +35,11 @@ __all__ = [
     "Term",
     "amplitude_encoding",
     "angle_encoding",
+    "bandwidth_along",
     "brick",
     "draw",
     "feature",
+    "frequencies_along",
     "hardware_efficient",
     "measurement_from_json",
     "measurement_to_json",

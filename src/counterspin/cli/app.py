@@ -9,7 +9,10 @@ from typing import Annotated
 import typer
 
 from counterspin.cli.audit import audit
+from counterspin.cli.compare import compare
+from counterspin.cli.crosscheck import crosscheck
 from counterspin.cli.doctor import doctor
+from counterspin.cli.export import export_adversarials
 from counterspin.cli.list import list_names
 from counterspin.cli.report import report
 from counterspin.cli.train import train
@@ -32,6 +35,9 @@ app = typer.Typer(
 app.command()(audit)
 app.command()(train)
 app.command()(report)
+app.command()(compare)
+app.command(name="export-adversarials")(export_adversarials)
+app.command()(crosscheck)
 app.command(name="list")(list_names)
 app.command()(doctor)
 
@@ -50,7 +56,7 @@ def _root(
 ) -> None:
     """Attack, certify and audit quantum machine-learning classifiers.
 
-    Exit codes: 0 done, 1 done but unreliable, 2 usage, 3 bad data or model or full disk, 4 budget reached,
+    Exit codes: 0 done, 1 done but unreliable or a comparison failed, 2 usage, 3 bad data or model or full disk, 4 budget reached,
     130 interrupted, 141 nobody reads the output.
     """
 

@@ -1,6 +1,7 @@
 """`counterspin audit MODEL`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,15 +22,17 @@ def audit(
     model: Annotated[
         str, typer.Argument(help="A recipe (see `counterspin list recipes`) or a saved model's directory.")
     ],
-    norm: Annotated[str | None, typer.Option(help="linf or l2; default: the recipe's threat.")] = None,
+    norm: Annotated[str | None, typer.Option(help="linf, l2, l1 or l0; default: the recipe's threat.")] = None,
     eps: Annotated[str | None, typer.Option(help="Budgets, comma-separated, ascending: 0.05,0.1.")] = None,
     units: Annotated[str | None, typer.Option(help="feature, or relative: share of each input's norm.")] = None,
     box: Annotated[str, typer.Option(help="data: attacks stay in the data's box; none: they may leave it.")] = "data",
     samples: Annotated[
         int | None, typer.Option(help="First N test samples; default 200 (quick) or at most 500.")
     ] = None,
+    suite: Annotated[str, typer.Option(help="The pinned suite of attacks; there is one, v1.")] = "v1",
     tier: Annotated[
-        str | None, typer.Option(help="standard (default), or quick: smaller settings, not for publication.")
+        str | None,
+        typer.Option(help="standard (default), paper (every sanity check), or quick: smaller, not for publication."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Short for --tier quick.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of every random stream.")] = 0,
@@ -46,6 +49,8 @@ def audit(
     """
     if quick and tier not in (None, "quick"):
         raise UsageError(f"--quick is short for --tier quick; it cannot go with --tier {tier}.")
+    if suite != "v1":
+        raise UsageError(f"--suite is {suite!r}; the one pinned suite is v1.")
     tier = tier or ("quick" if quick else "standard")
     if samples is not None and samples < 1:
         raise UsageError(f"--samples is {samples}; give at least 1.")
@@ -95,8 +100,9 @@ def _threat(target: "Target", norm: str | None, eps: str | None, units: str | No
             f"{needed} must be given here, for example --norm linf --eps 0.05,0.1: {target.name} has no default "
             "budgets for this norm and these units."
         )
-    fields: dict[str, Any] = {"norm": norm, "units": units or "feature"}
-    if default is not None and not changed:
-        fields = {"norm": default.norm, "units": default.units}
     budgets = numbers("--eps", eps) if eps is not None else (default.eps if default is not None else ())
-    return ThreatModel(eps=budgets, box=box, **fields)  # pyright: ignore[reportArgumentType]  (checked by ThreatModel)
+    if default is not None and not changed:
+        return replace(default, eps=budgets, box=box)
+    # What the attacker may touch is a matter of the data, whatever the norm.
+    kept: dict[str, Any] = {} if default is None else {k: getattr(default, k) for k in ("mask", "groups", "tied")}
+    return ThreatModel(norm=str(norm), eps=budgets, units=units or "feature", box=box, **kept)

@@ -8,7 +8,7 @@ import typer
 
 __all__ = ["doctor"]
 
-_EXTRAS = {"data": ("mlxtend",)}
+_EXTRAS = {"data": ("mlxtend", "river")}
 
 
 def doctor(

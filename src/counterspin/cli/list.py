@@ -17,7 +17,8 @@ def list_names(
     """List what can be audited, and with what.
 
     Beside a recipe stand its clean test accuracy (mean over the seeds 0, 1, 2), the least that is demanded of it, and
-    its default threat.
+    its default threat. Beside an attack stand the norms it serves, what it knows of the model (white: gradients or the
+    circuit, black: scores, decision: the winning class, transfer: another model) and what the model must offer.
     """
     kinds = {"recipes": _recipes, "attacks": _attacks}
     if what not in kinds:
@@ -34,7 +35,9 @@ def list_names(
 def _facts(row: dict[str, Any]) -> str:
     """What stands beside the name."""
     if "norms" in row:
-        return f"{', '.join(row['norms'])}; needs {', '.join(row['requires']) or 'scores only'}"
+        source = "" if row["source"] == "built-in" else f"; from {row['source']}"
+        needs = ", ".join(row["requires"]) or ("labels only" if row["knowledge"] == "decision" else "scores only")
+        return f"{', '.join(row['norms'])}; {row['knowledge']}; needs {needs}{source}"
     seeds, threat = row["test_accuracies"], row["threat"]
     bar = "" if row["bar"] is None else f" (bar {100 * row['bar']:g} %)"
     unit = " ‖x‖" if threat["units"] == "relative" else ""
@@ -60,15 +63,27 @@ def _recipes() -> list[dict[str, Any]]:
 
 
 def _attacks() -> list[dict[str, Any]]:
-    from counterspin.attacks import every_attack
+    from counterspin.attacks import Attack, every_attack
+    from counterspin.attacks.plugins import attack_of, registered
 
-    return [
-        {
+    def row(attack: Attack, source: str) -> dict[str, Any]:
+        return {
             "name": attack.name,
-            "description": (type(attack).__doc__ or "").strip().splitlines()[0],
+            "description": (type(attack).__doc__ or "").strip().split("\n")[0],
             "norms": list(attack.norms),
+            "knowledge": attack.knowledge,
             "requires": list(attack.requires),
+            "targeted": attack.targeted,
             "config": attack.config,
+            "source": source,
         }
-        for attack in every_attack()
-    ]
+
+    rows = [row(attack, "built-in") for attack in every_attack()]
+    taken = tuple(row["name"] for row in rows)
+    for plugin in registered().values():
+        try:
+            rows.append(row(attack_of(plugin, taken=taken), plugin.distribution))
+        except UsageError as error:
+            # One broken plugin must not hide the attacks that work.
+            typer.echo(f"counterspin: {error}", err=True)
+    return rows

@@ -1,4 +1,4 @@
-"""MODEL on the command line: a recipe or a saved model, with the samples to audit it on."""
+"""MODEL on the command line: a recipe, a saved model or a registered one, with the samples to audit it on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from counterspin import recipes
 from counterspin.cli.samples import read_samples
 from counterspin.errors import UsageError
 from counterspin.models import load_model
+from counterspin.models.plugins import model_of, registered
 from counterspin.threats import ThreatModel
 from counterspin.types import Classifier
 
@@ -35,10 +36,13 @@ class Target:
 
 
 def audit_target(model: str, data: Path | None) -> Target:
-    """What MODEL and `--data` name. A recipe goes before a directory of the same name (`./name` is the directory).
+    """What MODEL and `--data` name.
+
+    A recipe goes before a directory of the same name (`./name` is the directory), and a directory before a model that
+    another distribution registers in `counterspin.models`.
 
     Raises:
-        UsageError: neither a recipe nor a saved model, a saved model without data, or a recipe with data.
+        UsageError: none of the three, a model without data, or a recipe with data.
         InputError: a data file that cannot be read.
         ModelError: a saved model that cannot be read.
     """
@@ -48,11 +52,12 @@ def audit_target(model: str, data: Path | None) -> Target:
     if data is None:
         data = path / SAMPLES
         if not data.is_file():
+            kind = "saved" if path.is_dir() else "registered"
             raise UsageError(
-                f"{model} is a saved model without {SAMPLES} beside it; give the samples to audit it on with "
+                f"{model} is a {kind} model without {SAMPLES} beside it; give the samples to audit it on with "
                 "--data FILE.npz (arrays x and y)."
             )
-    classifier, samples = load_model(path), read_samples(data)
+    classifier, samples = model_called(model), read_samples(data)
     return Target(
         name=model,
         model=classifier,
@@ -70,14 +75,17 @@ def model_called(name: str) -> Classifier:
     """The model MODEL names, without samples.
 
     Raises:
-        UsageError: neither a recipe nor a saved model.
+        UsageError: neither a recipe nor a saved or registered model, or a registered one that is broken.
         ModelError: a saved model that cannot be read.
     """
-    return _get(name).model() if _is_recipe(name) else load_model(Path(name))
+    if _is_recipe(name):
+        return _get(name).model()
+    return load_model(Path(name)) if Path(name).is_dir() else model_of(registered()[name])
 
 
 def _is_recipe(model: str) -> bool:
-    return model in recipes.names() or not model or not Path(model).is_dir()
+    """Whether MODEL means a recipe, also one that does not exist: its error lists what does."""
+    return model in recipes.names() or not model or not (Path(model).is_dir() or model in registered())
 
 
 def _get(name: str) -> recipes.Recipe:

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from counterspin.datasets.constraints import FeatureConstraints
 from counterspin.datasets.dataset import Dataset, Split
 from counterspin.datasets.splits import stratified_splits
 from counterspin.types import Box
@@ -23,6 +24,7 @@ def build(
     source: str,
     licence: str,
     image_shape: tuple[int, int] | None = None,
+    constraints: FeatureConstraints | None = None,
 ) -> Dataset:
     """Split the rows of `x` `(samples, features)` and `y` `(samples,)` with `seed` and name the parts."""
     rows = stratified_splits(y, test=test, seed=seed)
@@ -37,6 +39,7 @@ def build(
         class_names=class_names,
         feature_names=feature_names,
         image_shape=image_shape,
+        constraints=constraints,
         source=source,
         licence=licence,
     )

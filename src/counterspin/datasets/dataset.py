@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from counterspin.datasets.constraints import FeatureConstraints
 from counterspin.errors import InputError
 from counterspin.types import Box
 from counterspin.validation import as_features, as_labels
@@ -66,7 +67,7 @@ class Dataset:
 
     Args:
         name: short name, part of the hash.
-        train: what a model is fitted on while choosing.
+        train: what a model is fitted on while choosing; empty, with `validation`, in a set for testing only.
         validation: what choices are made on, carved from the training part.
         test: what figures are reported on; nothing is chosen or fitted on it.
         bounds: the box the features live in.
@@ -74,12 +75,13 @@ class Dataset:
         feature_names: one name per feature.
         image_shape: `(height, width)` where a sample is an image, else None.
         groups: group of each test sample for fairness metrics, None where the source names none.
+        constraints: what an attacker can do to each feature; None where nothing is known of it.
         source: where the data come from.
         licence: terms of the source.
 
     Raises:
-        InputError: a split with another number of features, values that are not finite or outside the box, labels
-            out of range, names that do not fit.
+        InputError: a split with another number of features, values that are not finite, outside the box or not among
+            the listed ones, labels out of range, names that do not fit.
     """
 
     name: str
@@ -91,12 +93,15 @@ class Dataset:
     feature_names: tuple[str, ...]
     image_shape: tuple[int, int] | None = None
     groups: tuple[str, ...] | None = None
+    constraints: FeatureConstraints | None = None
     source: str
     licence: str
 
     def __post_init__(self) -> None:
         """Refuse parts that do not belong together."""
         for name, split in self._splits():
+            if len(split) == 0 and name != "test" and split.features == self.features:
+                continue
             as_features(split.x, self.bounds, name=f"{self.name}: {name}.x")
             as_labels(split.y, self.classes, len(split), name=f"{self.name}: {name}.y")
         if len(self.feature_names) != self.features:
@@ -105,6 +110,19 @@ class Dataset:
             raise InputError(f"image_shape is {self.image_shape}; it does not hold {self.features} features.")
         if self.groups is not None and len(self.groups) != len(self.test):
             raise InputError(f"groups holds {len(self.groups)} entries for {len(self.test)} test samples.")
+        if self.constraints is not None:
+            self._check(self.constraints)
+
+    def _check(self, constraints: FeatureConstraints) -> None:
+        if len(constraints.controlled) != self.features:
+            raise InputError(f"constraints describe {len(constraints.controlled)} of {self.features} features.")
+        for name, split in self._splits():
+            wrong = (~constraints.admits(split.x)).nonzero()[:, 0]
+            if len(wrong):
+                raise InputError(
+                    f"{self.name}: {name}.x holds values its constraints do not list in {len(wrong)} samples (first: "
+                    f"sample {int(wrong[0])}); list every value a discrete feature takes."
+                )
 
     @property
     def features(self) -> int:
@@ -120,6 +138,12 @@ class Dataset:
     def training_part(self) -> Split:
         """Everything but the test split: train followed by validation. Feature maps are fitted on it."""
         return self.train.joined(self.validation)
+
+    @cached_property
+    def repeated_share(self) -> float:
+        """Share of the test samples whose features also occur in the training part: they measure memory as well."""
+        seen = {row.tobytes() for row in self.training_part.x.numpy()}
+        return sum(row.tobytes() in seen for row in self.test.x.numpy()) / len(self.test)
 
     @cached_property
     def sha256(self) -> str:

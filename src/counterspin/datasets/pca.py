@@ -99,6 +99,7 @@ class ScaledPCA:
             bounds=Box.uniform(0.0, 1.0, features=dimensions),
             feature_names=tuple(f"component {k + 1}" for k in range(dimensions)),
             image_shape=None,
+            constraints=None,
             source=f"{dataset.source}; {'standardised, ' if standardise else ''}{dimensions} principal components "
             "scaled to [0, 1] on the training part",
         )

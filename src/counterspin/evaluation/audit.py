@@ -15,18 +15,27 @@ import torch
 from torch import Tensor
 
 from counterspin.attacks import Attack, AttackResult
-from counterspin.attacks.registry import WHERE_IT_APPLIES, suite
-from counterspin.attacks.verdict import margins
+from counterspin.attacks.registry import adapted, applicable, suite
 from counterspin.evaluation.calibration import calibrate, probabilities_from_scores
 from counterspin.evaluation.certified import Certified, certify_all
+from counterspin.evaluation.clean import CleanVerdict, clean_verdict
 from counterspin.evaluation.fingerprints import model_digest
 from counterspin.evaluation.noise_resilience import measure_noise
-from counterspin.evaluation.records import AuditRecord, CalibrationRecord, EngineRecord, NoiseRecord, SanityRecord
+from counterspin.evaluation.records import (
+    AuditRecord,
+    BudgetRecord,
+    CalibrationRecord,
+    EngineRecord,
+    Measured,
+    NoiseRecord,
+    SanityRecord,
+)
 from counterspin.evaluation.run_store import RunStore
 from counterspin.evaluation.sanity import SanityContext, run_checks, samples_digest
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.statistics import measured_share
 from counterspin.evaluation.summary import EXACT, budget_records, median_radius, total_cost
+from counterspin.models._bounds import box_to_json
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier, HasEngine
 from counterspin.validation import as_features, as_labels, check_classifier_interface
@@ -36,7 +45,7 @@ __all__ = ["AuditSettings", "Subject", "audit_config", "run_audit"]
 
 Progress = Callable[[str, int, int], None]
 
-_NOISE_SAMPLES = {"quick": 100, "standard": 200}
+_NOISE_SAMPLES = {"quick": 100, "standard": 200, "paper": 200}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +53,8 @@ class AuditSettings:
     """How thoroughly to audit.
 
     Args:
-        tier: `"standard"`, or `"quick"` with smaller settings that are not for publication.
+        tier: `"standard"`: suite v1 and the checks that belong to it; `"paper"`: the same with every check;
+            `"quick"`: smaller settings that are not for publication.
         seed: seed of every random stream.
         attacks: instead of the tier's attacks; the exact attack is added where it applies.
     """
@@ -52,6 +62,11 @@ class AuditSettings:
     tier: str = "standard"
     seed: int = 0
     attacks: tuple[Attack, ...] | None = None
+
+    @property
+    def suite(self) -> str | None:
+        """The pinned suite that is run, `"v1"`; None for the quick tier or chosen attacks."""
+        return None if self.attacks is not None or self.tier == "quick" else "v1"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,7 +116,7 @@ def audit_config(subject: Subject, threat: ThreatModel, settings: AuditSettings)
         "threat": threat.to_json(),
         "tier": settings.tier,
         "seed": settings.seed,
-        "attacks": [attack.config for attack in _attacks(subject, threat, settings)],
+        "attacks": [attack.config for attack in _attacks(subject, threat, settings)[0]],
         "engine": subject.model.engine if isinstance(subject.model, HasEngine) else None,
         "counterspin": versions()["counterspin"],
     }
@@ -122,33 +137,36 @@ def run_audit(
     finished = store.stage("record")
     if finished is not None:
         return AuditRecord.model_validate({**finished, "run": str(store.path)})
-    attacks = _attacks(subject, threat, settings)
+    attacks, left_out = _attacks(subject, threat, settings)
     steps = _Steps(progress, total=5 + len(attacks) * len(threat.eps))
     steps.done("clean predictions")
-    _clean(subject, store)
-    results = {attack.name: _attacked(attack, subject, threat, settings, store, steps) for attack in attacks}
+    clean = _clean(subject, settings, store)
+    results = {a.name: _attacked(a, subject, clean.correct, threat, settings, store, steps) for a in attacks}
     _predicted(subject, results, store)
     steps.done("certificates")
     certified = certify_all(subject.model, subject.x, subject.y, threat, store)
     steps.done("calibration")
-    calibration = _calibrated(subject, settings, store)
+    calibration = _calibrated(subject, clean, settings, store)
     steps.done("noise resilience")
     noise = _noise(subject, settings, store)
     steps.done("sanity checks")
+    budgets = budget_records(subject.x, clean.correct, threat, results, certified, clean.undecided)
+    evaluation = _Evaluation(attacks=attacks, results=results, certified=certified, budgets=budgets, clean=clean)
     sanity = SanityRecord.model_validate(
-        _stage(store, "sanity", lambda: _checked(subject, threat, settings, results, certified, store))
+        _stage(store, "sanity", lambda: _checked(subject, threat, settings, evaluation, store))
     )
-    correct = _tensor(store, "clean", "margin") > 0
     record = AuditRecord(
         schema=1,
         model={**subject.model_card, "sha256": store.config["model"]},
         dataset={**subject.dataset_card, "samples": len(subject.x), "samples_sha256": store.config["data"]},
         threat=threat.to_json(),
         tier=settings.tier,
+        suite=settings.suite,
         seed=settings.seed,
-        clean_accuracy=measured_share(int(correct.sum()), len(correct)),
-        budgets=budget_records(subject.x, correct, threat, results, certified),
-        median_radius=median_radius(subject.x, correct, threat, certified, seed=settings.seed),
+        clean_accuracy=_share(clean.correct),
+        clean_undecided=None if clean.undecided is None else _share(clean.undecided),
+        budgets=budgets,
+        median_radius=median_radius(subject.x, clean.correct, threat, certified, seed=settings.seed),
         certificates=certified.cards(),
         calibration=calibration,
         noise_resilience=noise,
@@ -156,6 +174,7 @@ def run_audit(
         cost=total_cost(results, _other_seconds(certified, store)),
         versions=versions(),
         engine=_engine(subject.model),
+        left_out=left_out,
         run=str(store.path),
     )
     store.write_record(record)
@@ -163,30 +182,43 @@ def run_audit(
     return record
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Evaluation:
+    """Everything the sanity checks look at."""
+
+    attacks: tuple[Attack, ...]
+    results: dict[str, AttackResult]
+    certified: Certified
+    budgets: list[BudgetRecord]
+    clean: CleanVerdict
+
+
+def _share(mask: Tensor) -> Measured:
+    return measured_share(int(mask.sum()), len(mask))
+
+
 def _engine(model: Classifier) -> EngineRecord | None:
     return EngineRecord(asked=model.engine, ran=model.runs_on()) if isinstance(model, HasEngine) else None
 
 
 def _checked(
-    subject: Subject,
-    threat: ThreatModel,
-    settings: AuditSettings,
-    results: dict[str, AttackResult],
-    certified: Certified,
-    store: RunStore,
+    subject: Subject, threat: ThreatModel, settings: AuditSettings, found: _Evaluation, store: RunStore
 ) -> dict[str, Any]:
     context = SanityContext(
         model=subject.model,
         x=subject.x,
         y=subject.y,
         threat=threat,
-        scores=_tensor(store, "clean", "scores"),
-        results=results,
-        suite={attack.name: attack for attack in _attacks(subject, threat, settings)},
-        certificates=certified.results,
-        stored={name: result.x_adv for name, result in results.items()},
+        scores=found.clean.scores,
+        verdict=found.clean.correct,
+        results=found.results,
+        suite={attack.name: attack for attack in found.attacks},
+        certificates=found.certified.results,
+        stored={name: result.x_adv for name, result in found.results.items()},
         provenance={"model_sha256": store.config["model"], "samples_sha256": store.config["data"]},
         seed=settings.seed,
+        reported=[budget.worst_case.value for budget in found.budgets],
+        rows={name: store.rows(name) for name in store.attacks()},
     )
     return run_checks(context, settings.tier).model_dump(mode="json")
 
@@ -207,13 +239,16 @@ class _Steps:
         self.finished += 1
 
 
-def _attacks(subject: Subject, threat: ThreatModel, settings: AuditSettings) -> tuple[Attack, ...]:
-    chosen, extra = settings.attacks, tuple(a for a in WHERE_IT_APPLIES if a.refusal(subject.model, threat) is None)
-    if chosen is None:
-        return (*suite(settings.tier), *extra)
+def _attacks(
+    subject: Subject, threat: ThreatModel, settings: AuditSettings
+) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    """The attacks of the audit, and why others of its suite are left out."""
+    if settings.attacks is None:
+        return applicable((adapted(attack, subject.model) for attack in suite(settings.tier)), subject.model, threat)
     # Attacks somebody chose stay alone, but for the exact one: it closes the gap to the proof.
-    listed = {attack.name for attack in chosen}
-    return (*chosen, *(a for a in extra if a.name == EXACT and a.name not in listed))
+    listed = {attack.name for attack in settings.attacks}
+    exact = (a for a in suite() if a.name == EXACT and a.name not in listed and not a.refusal(subject.model, threat))
+    return (*settings.attacks, *exact), {}
 
 
 def _stage(store: RunStore, name: str, compute: Callable[[], Any]) -> Any:
@@ -227,7 +262,7 @@ def _stage(store: RunStore, name: str, compute: Callable[[], Any]) -> Any:
     return value
 
 
-def _clean(subject: Subject, store: RunStore) -> None:
+def _clean(subject: Subject, settings: AuditSettings, store: RunStore) -> CleanVerdict:
     if store.tensors("inputs") is None:
         store.save_stage(
             "subject",
@@ -235,26 +270,33 @@ def _clean(subject: Subject, store: RunStore) -> None:
                 "class_names": list(subject.class_names),
                 "feature_names": list(subject.feature_names),
                 "image_shape": subject.image_shape,
+                "bounds": box_to_json(subject.model.bounds),
             },
         )
-        with torch.no_grad():
-            scores = subject.model(subject.x).to(torch.float64)
+        generator = derived_generator(settings.seed, "clean")
+        found = clean_verdict(subject.model, subject.x, subject.y, generator=generator)
         # Here, not after hours of attacks: a model that promises probabilities and gives none cannot be calibrated.
-        probabilities_from_scores(scores, subject.model.outputs)
-        store.save_tensors("clean", {"scores": scores, "margin": margins(subject.model, subject.x, subject.y)})
+        probabilities_from_scores(found.scores, subject.model.outputs)
+        store.save_tensors("clean", found.tensors())
         store.save_tensors("inputs", {"x": subject.x, "y": subject.y})
+    return CleanVerdict.of(store.tensors("clean") or {})
 
 
 def _attacked(
-    attack: Attack, subject: Subject, threat: ThreatModel, settings: AuditSettings, store: RunStore, steps: _Steps
+    attack: Attack,
+    subject: Subject,
+    correct: Tensor,
+    threat: ThreatModel,
+    settings: AuditSettings,
+    store: RunStore,
+    steps: _Steps,
 ) -> AttackResult:
-    correct = _tensor(store, "clean", "margin") > 0
     done = store.budgets(attack.name)
     generator = derived_generator(settings.seed, "attack", attack.name)
     seed = generator.initial_seed()
     for _ in done:
         steps.done(attack.name)
-    fresh = attack.budgets(subject.model, subject.x, subject.y, threat, generator=generator, done=done)
+    fresh = attack.budgets(subject.model, subject.x, subject.y, threat, generator=generator, done=done, correct=correct)
     for index in range(len(done), len(threat.eps)):
         steps.done(f"{attack.name} at ε = {threat.eps[index]:g}")
         store.save_budget(attack.name, index, correct, next(fresh))
@@ -283,18 +325,16 @@ def _predicted(subject: Subject, results: dict[str, AttackResult], store: RunSto
     store.save_tensors("predictions", predictions)
 
 
-def _tensor(store: RunStore, name: str, key: str) -> Tensor:
-    return (store.tensors(name) or {})[key]
-
-
-def _calibrated(subject: Subject, settings: AuditSettings, store: RunStore) -> CalibrationRecord | None:
+def _calibrated(
+    subject: Subject, clean: CleanVerdict, settings: AuditSettings, store: RunStore
+) -> CalibrationRecord | None:
     if len(subject.x) < 2:
         return None
     value = _stage(
         store,
         "calibration",
         lambda: calibrate(
-            _tensor(store, "clean", "scores"),
+            clean.scores,
             subject.model.outputs,
             subject.y,
             generator=derived_generator(settings.seed, "calibration"),

@@ -53,6 +53,11 @@ class AttackRecord(_Record):
     shots: int
     seconds: float
     config: dict[str, Any] = Field(description="steps, restarts, step size, loss: everything that defines the attack")
+    undecided: Measured | None = Field(
+        default=None, description="as that of the budget; robust_accuracy counts these samples as broken"
+    )
+    verdict_circuits: int = Field(default=0, description="what the tests of a stochastic model took")
+    verdict_shots: int = 0
 
 
 class ExactRecord(_Record):
@@ -72,6 +77,13 @@ class BudgetRecord(_Record):
     worst_case_gradient: Measured = Field(description="the same of the gradient attacks alone")
     certified: Measured | None
     exact: ExactRecord | None
+    undecided: Measured | None = Field(
+        default=None,
+        description="share on which the test of a stochastic model came to no verdict; null: deterministic",
+    )
+    worst_case_upper: Measured | None = Field(
+        default=None, description="worst case with undecided samples as robust; worst_case counts them as broken"
+    )
 
 
 class ReliabilityBin(_Record):
@@ -123,6 +135,19 @@ class NoiseRecord(_Record):
     skipped: str | None = None
 
 
+class CostRecord(_Record):
+    """Queries to the audited model, and wall time.
+
+    Of an audit: what all attacks of the suite spent together, and the time of everything. Of a check: its own attacks.
+    """
+
+    forwards: int
+    backwards: int
+    circuits: int
+    shots: int
+    seconds: float
+
+
 class CheckRecord(_Record):
     """One sanity check."""
 
@@ -132,7 +157,9 @@ class CheckRecord(_Record):
     statistic: float | None
     threshold: float | None
     samples: list[int] = Field(description="ids of the samples that decided the status, at most 20")
-    advice: str
+    advice: str = Field(description="what to do, or what was run")
+    p_value: float | None = Field(default=None, description="exact McNemar, where two methods met on the same samples")
+    cost: CostRecord | None = Field(default=None, description="what the check itself spent")
 
 
 class SanityRecord(_Record):
@@ -140,16 +167,6 @@ class SanityRecord(_Record):
 
     verdict: Literal["pass", "warn", "fail"]
     checks: list[CheckRecord]
-
-
-class CostRecord(_Record):
-    """What all attacks spent together, and the wall time of the whole audit."""
-
-    forwards: int
-    backwards: int
-    circuits: int
-    shots: int
-    seconds: float
 
 
 class EngineRecord(_Record):
@@ -168,7 +185,11 @@ class AuditRecord(_Record):
     threat: dict[str, Any]
     tier: str
     seed: int
+    suite: str | None = Field(default=None, description="v1; null: the quick tier, or attacks somebody chose")
     clean_accuracy: Measured
+    clean_undecided: Measured | None = Field(
+        default=None, description="share whose clean class a stochastic model leaves open; null: deterministic"
+    )
     budgets: list[BudgetRecord]
     median_radius: Measured | None = Field(
         description="median certified radius in the units of the threat, bootstrap interval"
@@ -180,6 +201,9 @@ class AuditRecord(_Record):
     cost: CostRecord
     versions: dict[str, str]
     engine: EngineRecord | None = Field(default=None, description="null: the model has no circuit")
+    left_out: dict[str, str] = Field(
+        default_factory=dict, description="attacks of the suite that cannot serve this model or threat, and why"
+    )
     run: str
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)

@@ -26,21 +26,23 @@ from counterspin.errors import StorageError, UsageError
 from counterspin.evaluation.database import Database
 from counterspin.evaluation.fingerprints import bytes_digest, run_key
 from counterspin.evaluation.records import AuditRecord
+from counterspin.evaluation.rows import StoredRows
 from counterspin.models.files import write_atomically
 from counterspin.types import Cost
 
 __all__ = ["RunStore", "read_record"]
 
-_FORMAT = "1"
+_FORMAT = "2"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS stages (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS budgets (
-    attack TEXT, eps_index INTEGER, eps REAL, cost TEXT, seconds REAL, history TEXT, PRIMARY KEY (attack, eps_index)
+    attack TEXT, eps_index INTEGER, eps REAL, cost TEXT, verdict_cost TEXT, seconds REAL, history TEXT,
+    PRIMARY KEY (attack, eps_index)
 );
 CREATE TABLE IF NOT EXISTS samples (
-    sample INTEGER, attack TEXT, eps_index INTEGER, eps REAL, correct INTEGER, success INTEGER,
+    sample INTEGER, attack TEXT, eps_index INTEGER, eps REAL, correct INTEGER, success INTEGER, undecided INTEGER,
     distance REAL, trace_distance REAL, margin REAL, PRIMARY KEY (attack, eps_index, sample)
 );
 """
@@ -129,20 +131,39 @@ class RunStore:
             StorageError: the disk refused; what was finished before is kept.
         """
         digest = self._write_tensors(_adversarials(attack, index), {"x_adv": result.x_adv})
-        columns = (correct, result.success, result.distance, result.trace_distance, result.best_margin)
+        # NULL: a deterministic model leaves nothing undecided.
+        open_ = [None] * len(correct) if result.undecided is None else result.undecided.int().tolist()
+        columns = (correct.int(), result.success.int(), result.distance, result.trace_distance, result.best_margin)
         rows = [
-            (sample, attack, index, result.eps, int(correct), int(success), *numbers)
-            for sample, (correct, success, *numbers) in enumerate(zip(*(c.tolist() for c in columns), strict=True))
+            (sample, attack, index, result.eps, correct, success, undecided, *numbers)
+            for sample, (undecided, (correct, success, *numbers)) in enumerate(
+                zip(open_, zip(*(c.tolist() for c in columns), strict=True), strict=True)
+            )
         ]
-        cost, history = json.dumps(asdict(result.cost)), json.dumps(result.history)
+        cost, verdict_cost = json.dumps(asdict(result.cost)), json.dumps(asdict(result.verdict_cost))
         self._database.write(
             ("INSERT OR REPLACE INTO files VALUES (?, ?)", [(_adversarials(attack, index), digest)]),
-            ("INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows),
+            ("INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows),
             (
-                "INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?, ?, ?)",
-                [(attack, index, result.eps, cost, result.seconds, history)],
+                "INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(attack, index, result.eps, cost, verdict_cost, result.seconds, json.dumps(result.history))],
             ),
         )
+
+    def attacks(self) -> tuple[str, ...]:
+        """Names of all attacks with rows, whoever put them there."""
+        return tuple(name for (name,) in self._database.rows("SELECT DISTINCT attack FROM budgets ORDER BY attack"))
+
+    def rows(self, attack: str) -> StoredRows:
+        """What the rows of `attack` say of each sample; undecided samples count as broken."""
+        stored = self._database.rows(
+            "SELECT eps_index, correct, success, undecided FROM samples WHERE attack = ? ORDER BY eps_index, sample",
+            (attack,),
+        )
+        budgets = len({index for index, *_ in stored})
+        broken = torch.tensor([bool(success or undecided) for _, _, success, undecided in stored]).view(budgets, -1)
+        correct = torch.tensor([bool(correct) for _, correct, _, _ in stored]).view(budgets, -1)
+        return StoredRows(correct=correct.all(dim=0), broken=broken)
 
     def budgets(self, attack: str) -> tuple[BudgetResult, ...]:
         """The finished budgets of `attack`, from the first one on without a gap.
@@ -151,21 +172,22 @@ class RunStore:
             StorageError: an adversarial input is missing, truncated or altered.
         """
         stored = self._database.rows(
-            "SELECT eps_index, eps, cost, seconds, history FROM budgets WHERE attack = ? ORDER BY eps_index", (attack,)
+            "SELECT eps_index, eps, cost, verdict_cost, seconds, history FROM budgets WHERE attack = ? ORDER BY eps_index",
+            (attack,),
         )
         results = []
-        for place, (index, eps, cost, seconds, history) in enumerate(stored):
+        for place, (index, eps, cost, verdict_cost, seconds, history) in enumerate(stored):
             if index != place:
                 break
             x_adv = self._read_tensors(_adversarials(attack, index))["x_adv"]
             rows = self._database.rows(
-                "SELECT success, distance, trace_distance, margin FROM samples "
+                "SELECT success, undecided, distance, trace_distance, margin FROM samples "
                 "WHERE attack = ? AND eps_index = ? ORDER BY sample",
                 (attack, index),
             )
             if len(rows) != len(x_adv):
                 raise self._damaged("samples.sqlite", f"{len(rows)} rows for {len(x_adv)} inputs of {attack}")
-            success, *numbers = zip(*rows, strict=True)
+            success, undecided, *numbers = zip(*rows, strict=True)
             # SQLite has no NaN and keeps it as NULL.
             distance, trace_distance, margin = (
                 torch.tensor([torch.nan if v is None else v for v in column], dtype=torch.float64) for column in numbers
@@ -181,6 +203,8 @@ class RunStore:
                     history=json.loads(history),
                     cost=Cost(**json.loads(cost)),
                     seconds=seconds,
+                    undecided=None if None in undecided else torch.tensor(undecided, dtype=torch.bool),
+                    verdict_cost=Cost(**json.loads(verdict_cost)),
                 )
             )
         return tuple(results)

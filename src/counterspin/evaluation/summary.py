@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterspin.attacks import AttackResult
+from counterspin.attacks import AttackResult, BudgetResult
 from counterspin.evaluation.certified import Certified
 from counterspin.evaluation.records import AttackRecord, BudgetRecord, CostRecord, ExactRecord, Measured
 from counterspin.evaluation.seeds import derived_generator
@@ -22,7 +22,12 @@ EXACT = "exact"
 
 
 def budget_records(
-    x: Tensor, correct: Tensor, threat: ThreatModel, results: Mapping[str, AttackResult], certified: Certified
+    x: Tensor,
+    correct: Tensor,
+    threat: ThreatModel,
+    results: Mapping[str, AttackResult],
+    certified: Certified,
+    undecided: Tensor | None = None,
 ) -> list[BudgetRecord]:
     """What each attack and each proof says at every budget.
 
@@ -32,10 +37,12 @@ def budget_records(
         threat: budgets and units.
         results: attack results by name.
         certified: what was proved.
+        undecided: samples whose clean class a stochastic model leaves open `(batch,)`; None: deterministic.
     """
     radii = threat.radii(x)
     return [
-        _budget_record(index, eps, radii[index], correct, results, certified) for index, eps in enumerate(threat.eps)
+        _budget_record(index, eps, radii[index], correct, results, certified, undecided)
+        for index, eps in enumerate(threat.eps)
     ]
 
 
@@ -56,7 +63,7 @@ def total_cost(results: Mapping[str, AttackResult], other_seconds: float) -> Cos
         results: attack results by name.
         other_seconds: time of everything that is no attack.
     """
-    cost = sum((result.cost for result in results.values()), Cost())
+    cost = sum((result.cost + result.verdict_cost for result in results.values()), Cost())
     seconds = sum(budget.seconds for result in results.values() for budget in result.budgets)
     return CostRecord(
         forwards=cost.forwards,
@@ -68,15 +75,24 @@ def total_cost(results: Mapping[str, AttackResult], other_seconds: float) -> Cos
 
 
 def _budget_record(
-    index: int, eps: float, radius: Tensor, correct: Tensor, results: Mapping[str, AttackResult], certified: Certified
+    index: int,
+    eps: float,
+    radius: Tensor,
+    correct: Tensor,
+    results: Mapping[str, AttackResult],
+    certified: Certified,
+    undecided: Tensor | None,
 ) -> BudgetRecord:
     standing = correct.clone()
     standing_gradient = correct.clone()
+    # What may stand: no attack is known to have broken it, though a test of a stochastic model may not have decided.
+    possible = correct if undecided is None else correct | undecided
     for result in results.values():
-        success = result.budgets[index].success
-        standing &= ~success
+        budget = result.budgets[index]
+        standing &= ~_fallen(budget)
+        possible = possible & ~budget.success
         if "gradient" in result.config:
-            standing_gradient &= ~success
+            standing_gradient &= ~_fallen(budget)
     proved = certified.radius
     return BudgetRecord(
         eps=eps,
@@ -86,7 +102,14 @@ def _budget_record(
         # A flip exactly at the budget is within reach, so the proof must reach beyond it.
         certified=None if proved is None else _share(correct & (proved > radius)),
         exact=_exact_record(radius, correct, standing, certified),
+        undecided=None if undecided is None else _share(possible & ~standing),
+        worst_case_upper=None if undecided is None else _share(possible),
     )
+
+
+def _fallen(budget: BudgetResult) -> Tensor:
+    """Samples that cannot be said to stand `(batch,)`: broken, or undecided."""
+    return budget.success if budget.undecided is None else budget.success | budget.undecided
 
 
 def _exact_record(radius: Tensor, correct: Tensor, standing: Tensor, certified: Certified) -> ExactRecord | None:
@@ -105,10 +128,13 @@ def _attack_record(result: AttackResult, index: int) -> AttackRecord:
     broken = int((result.correct & budget.success).sum())
     cost: dict[str, Any] = {name: getattr(budget.cost, name) for name in ("circuits", "forwards", "backwards", "shots")}
     return AttackRecord(
-        robust_accuracy=_share(result.correct & ~budget.success),
+        robust_accuracy=_share(result.correct & ~_fallen(budget)),
         attack_success_rate=measured_share(broken, correct) if correct else None,
         seconds=budget.seconds,
         config=result.config,
+        undecided=None if budget.undecided is None else _share(result.correct & budget.undecided),
+        verdict_circuits=budget.verdict_cost.circuits,
+        verdict_shots=budget.verdict_cost.shots,
         **cost,
     )
 

@@ -4,6 +4,7 @@ from counterspin.models.classical import MLP, LogisticRegression
 from counterspin.models.engine import set_engine
 from counterspin.models.hybrid import HybridClassifier
 from counterspin.models.quantum import QuantumClassifier
+from counterspin.models.sampled import SampledModel
 from counterspin.models.storage import load_model, save_model
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "HybridClassifier",
     "LogisticRegression",
     "QuantumClassifier",
+    "SampledModel",
     "load_model",
     "save_model",
     "set_engine",

@@ -27,7 +27,8 @@ def commit(name: str, *, work: Path, seeds: tuple[int, ...] = SEEDS, progress: b
         progress: show progress bars.
 
     Returns:
-        The card: per seed T, validation and test accuracy, time and data hash, and the mean test accuracy.
+        The card: per seed T, validation and test accuracy, the share of test rows that also occur in training, time
+        and data hash, and the mean test accuracy.
     """
     recipe = get(name)
     runs = [train(name, seed=seed, out=work / name / str(seed), progress=progress) for seed in seeds]
@@ -41,6 +42,7 @@ def commit(name: str, *, work: Path, seeds: tuple[int, ...] = SEEDS, progress: b
                 "logit_scale": run.logit_scale,
                 "validation_accuracy": run.validation_accuracy,
                 "test_accuracy": run.test_accuracy,
+                "repeated_share": recipe.dataset(run.seed).repeated_share,
                 "seconds": round(run.seconds, 1),
                 "data_sha256": run.data_sha256,
             }

@@ -3,12 +3,14 @@
 import difflib
 
 from counterspin.errors import UsageError
-from counterspin.recipes import amplitude, hybrid, reuploading
+from counterspin.recipes import amplitude, hybrid, phishing, reuploading
 from counterspin.recipes.recipe import Recipe
 
 __all__ = ["get", "names"]
 
-_RECIPES = {recipe.name: recipe for recipe in (*amplitude.RECIPES, *reuploading.RECIPES, *hybrid.RECIPES)}
+_RECIPES = {
+    recipe.name: recipe for recipe in (*amplitude.RECIPES, *reuploading.RECIPES, *hybrid.RECIPES, *phishing.RECIPES)
+}
 
 
 def names() -> tuple[str, ...]:

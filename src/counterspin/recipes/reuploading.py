@@ -14,10 +14,10 @@ from counterspin.threats import Linf
 from counterspin.training import TrainingSettings
 from counterspin.types import Box
 
-__all__ = ["RECIPES"]
+__all__ = ["RECIPES", "perceptron_model", "reuploading_model"]
 
 
-def _reuploading(qubits: int, layers: int, classes: int, generator: torch.Generator, _: float | None) -> nn.Module:
+def reuploading_model(qubits: int, layers: int, classes: int, generator: torch.Generator, _: float | None) -> nn.Module:
     """RY(π s u) with trainable s, Rot and CNOT ring per layer; a linear head on ⟨Z⟩ of every qubit."""
     return QuantumClassifier(
         reuploading(qubits, layers, scale=math.pi),
@@ -28,7 +28,10 @@ def _reuploading(qubits: int, layers: int, classes: int, generator: torch.Genera
     )
 
 
-def _perceptron(features: int, hidden: int, classes: int, generator: torch.Generator, _: float | None) -> nn.Module:
+def perceptron_model(
+    features: int, hidden: int, classes: int, generator: torch.Generator, _: float | None
+) -> nn.Module:
+    """One hidden layer of tanh units on features in [0, 1]."""
     return MLP(Box.uniform(0.0, 1.0, features=features), classes=classes, hidden=(hidden,), generator=generator)
 
 
@@ -51,7 +54,7 @@ RECIPES = (
         name="digits-reuploading",
         summary="8 components of 8×8 digits uploaded 6 times to 8 qubits, linear head on 8 ⟨Z⟩ (282 weights)",
         load=_digits,
-        architecture=partial(_reuploading, 8, 6, 10),
+        architecture=partial(reuploading_model, 8, 6, 10),
         settings=_DIGITS,
         threat=_DIGITS_THREAT,
         bar=0.91,
@@ -60,7 +63,7 @@ RECIPES = (
         name="digits-reuploading-classical",
         summary="perceptron 8-14-10 on the components of digits-reuploading (276 weights)",
         load=_digits,
-        architecture=partial(_perceptron, 8, 14, 10),
+        architecture=partial(perceptron_model, 8, 14, 10),
         settings=_DIGITS,
         threat=_DIGITS_THREAT,
     ),
@@ -68,7 +71,7 @@ RECIPES = (
         name="cancer-angle",
         summary="4 components of breast cancer uploaded 4 times to 4 qubits, linear head on 4 ⟨Z⟩ (74 weights)",
         load=_cancer,
-        architecture=partial(_reuploading, 4, 4, 2),
+        architecture=partial(reuploading_model, 4, 4, 2),
         settings=_CANCER,
         threat=_CANCER_THREAT,
         bar=0.93,
@@ -77,7 +80,7 @@ RECIPES = (
         name="cancer-angle-classical",
         summary="perceptron 4-10-2 on the components of cancer-angle (72 weights)",
         load=_cancer,
-        architecture=partial(_perceptron, 4, 10, 2),
+        architecture=partial(perceptron_model, 4, 10, 2),
         settings=_CANCER,
         threat=_CANCER_THREAT,
     ),

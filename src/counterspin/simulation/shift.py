@@ -1,21 +1,26 @@
 """Parameter-shift: exact input gradients from circuit executions alone, valid on hardware."""
 
 import math
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
 from counterspin.circuits import GATES, Angle, Circuit, Given, Readout
-from counterspin.errors import CapabilityError
+from counterspin.errors import CapabilityError, UsageError
 from counterspin.simulation.angles import AngleValues, angle_values
 from counterspin.simulation.arguments import check_parameters, checked_inputs
 from counterspin.simulation.compiler import compile_circuit
 from counterspin.simulation.measurement import measured_values, rotated, settings
 from counterspin.simulation.program import Program
+from counterspin.simulation.shots import sampled_distribution
 from counterspin.simulation.statevector import encode_amplitudes, evolve, initial_state, probabilities
 
 __all__ = ["shift_jacobian", "shift_rule"]
+
+# How an outcome distribution is read: as it is, or from finite shots.
+_Reading = Callable[[Tensor], Tensor]
 
 _AMPLITUDES_AT_ONCE = 2**20  # of the shifted circuits run together: bounds their memory to some hundred MiB
 
@@ -46,7 +51,15 @@ def shift_rule(frequencies: tuple[float, ...]) -> tuple[tuple[float, float], ...
 
 
 @torch.no_grad()
-def shift_jacobian(circuit: Circuit, inputs: Tensor, weights: Tensor, readout: Readout) -> tuple[Tensor, Tensor, int]:
+def shift_jacobian(
+    circuit: Circuit,
+    inputs: Tensor,
+    weights: Tensor,
+    readout: Readout,
+    *,
+    shots: int | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor, int]:
     """Scores, their exact derivatives by shifted circuits, and how many circuits one sample took.
 
     Every gate angle that holds an input is shifted on its own, so re-used inputs are exact. Amplitude inputs are
@@ -57,6 +70,8 @@ def shift_jacobian(circuit: Circuit, inputs: Tensor, weights: Tensor, readout: R
         inputs: `(batch, inputs)`; complex amplitudes may be one complex tensor, as in `run`.
         weights: `(weights,)`.
         readout: linear in the measured values, as every `Readout` is.
+        shots: measurements of each shifted circuit and setting; None: exact. The scores are exact in any case.
+        generator: source of the shots.
 
     Returns:
         Scores `(batch, classes)`, jacobian `(batch, classes, inputs)`, circuits per sample (one per setting and shift).
@@ -64,22 +79,24 @@ def shift_jacobian(circuit: Circuit, inputs: Tensor, weights: Tensor, readout: R
     Raises:
         CapabilityError: an angle is a tensor computed outside.
         InputError: inputs or weights of the wrong shape, a zero vector to encode.
+        UsageError: shots below 1 or without a generator.
     """
     if any(isinstance(a, Given) for gate in circuit.gates for a in gate.angles):
         raise CapabilityError(
             "parameter-shift needs angles written as expressions of inputs; "
             "this circuit holds tensors computed outside."
         )
+    read = _reading(shots, generator)
     inputs = checked_inputs(circuit, inputs)
     check_parameters(circuit, weights, readout)
     program = compile_circuit(circuit)
     weights = weights.to(inputs.dtype)
     start, angles = initial_state(program, inputs), angle_values(program, inputs, weights)
-    scores = _scores(program, start, angles, readout)
-    jacobian, executed = _angle_part(program, start, angles, readout, _slopes(program, weights))
+    scores = _scores(program, start, angles, readout, _reading(None, None))
+    jacobian, executed = _angle_part(program, start, angles, readout, _slopes(program, weights), read)
     if circuit.amplitudes is not None:
         features = circuit.amplitudes.features
-        jacobian[:, :, :features] += _amplitude_part(program, inputs[:, :features], angles, readout)
+        jacobian[:, :, :features] += _amplitude_part(program, inputs[:, :features], angles, readout, read)
         executed += 2 * features
     return scores, jacobian, (1 + executed) * len(settings(readout.measurement, circuit.qubits))
 
@@ -98,7 +115,7 @@ def _shifted_angles(circuit: Circuit) -> tuple[tuple[int, float, float], ...]:
 
 
 def _angle_part(
-    program: Program, start: Tensor, angles: AngleValues, readout: Readout, slopes: Tensor
+    program: Program, start: Tensor, angles: AngleValues, readout: Readout, slopes: Tensor, read: _Reading
 ) -> tuple[Tensor, int]:
     shifts = _shifted_angles(program.circuit)
     batch, columns = angles.per_sample.shape
@@ -110,7 +127,7 @@ def _angle_part(
         offsets = slopes.new_zeros(len(chunk), 1, columns)
         offsets[torch.arange(len(chunk)), 0, which] = slopes.new_tensor([shift for _, _, shift in chunk])
         shifted = AngleValues(angles.shared, (angles.per_sample + offsets).flatten(0, 1))
-        values = _scores(program, start.repeat(len(chunk), 1), shifted, readout).reshape(
+        values = _scores(program, start.repeat(len(chunk), 1), shifted, readout, read).reshape(
             len(chunk), batch, readout.classes
         )
         coefficients = slopes.new_tensor([coefficient for _, coefficient, _ in chunk])
@@ -129,7 +146,7 @@ def _slopes(program: Program, weights: Tensor) -> Tensor:
     return slopes.index_put((torch.as_tensor(rows), torch.as_tensor(inputs)), values, accumulate=True)
 
 
-def _amplitude_part(program: Program, data: Tensor, angles: AngleValues, readout: Readout) -> Tensor:
+def _amplitude_part(program: Program, data: Tensor, angles: AngleValues, readout: Readout, read: _Reading) -> Tensor:
     # Along the great circle from u towards the unit tangent t the score is a trigonometric polynomial of frequency 2 in
     # the rotation angle, so its slope is f(+π/4) - f(-π/4). The feature's own direction projects to length |t_raw|.
     # Gate angles stay where they are, also those that hold the same inputs: their share is shifted gate by gate.
@@ -144,7 +161,7 @@ def _amplitude_part(program: Program, data: Tensor, angles: AngleValues, readout
         turned = torch.stack([unit + tangent, unit - tangent])
         start = encode_amplitudes(program, turned.reshape(2 * len(chunk) * batch, features))
         repeated = AngleValues(angles.shared, angles.per_sample.repeat(2 * len(chunk), 1))
-        plus, minus = _scores(program, start, repeated, readout).reshape(2, len(chunk), batch, readout.classes)
+        plus, minus = _scores(program, start, repeated, readout, read).reshape(2, len(chunk), batch, readout.classes)
         parts.append((plus - minus) * (length / norm[:, None]))
     return torch.cat(parts).permute(1, 2, 0)
 
@@ -153,8 +170,16 @@ def _circuits_at_once(start: Tensor) -> int:
     return max(1, _AMPLITUDES_AT_ONCE // max(1, start.numel()))
 
 
-def _scores(program: Program, start: Tensor, angles: AngleValues, readout: Readout) -> Tensor:
+def _reading(shots: int | None, generator: torch.Generator | None) -> _Reading:
+    if shots is None:
+        return lambda distribution: distribution
+    if shots < 1 or generator is None:
+        raise UsageError(f"shots is {shots} and generator is {generator}; give at least 1 and a torch.Generator.")
+    return partial(sampled_distribution, shots=shots, generator=generator)
+
+
+def _scores(program: Program, start: Tensor, angles: AngleValues, readout: Readout, read: _Reading) -> Tensor:
     chosen = settings(readout.measurement, program.circuit.qubits)
     states = evolve(program, start, angles)
-    outcomes = [probabilities(rotated(states, setting, program.circuit.qubits)) for setting in chosen]
+    outcomes = [read(probabilities(rotated(states, setting, program.circuit.qubits))) for setting in chosen]
     return readout.scores(measured_values(outcomes, chosen))

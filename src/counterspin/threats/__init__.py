@@ -1,5 +1,7 @@
-"""Threat models: where an attacker acts, in which norm, with what budget."""
+"""Threat models: where an attacker acts, in which norm, with what budget and under which constraints."""
 
-from counterspin.threats.model import L2, Linf, Norm, ThreatModel, Units
+from counterspin.threats.budget import QueryBudget
+from counterspin.threats.constraints import Constraints, Group
+from counterspin.threats.model import L0, L1, L2, Linf, Norm, ThreatModel, Units
 
-__all__ = ["L2", "Linf", "Norm", "ThreatModel", "Units"]
+__all__ = ["L0", "L1", "L2", "Constraints", "Group", "Linf", "Norm", "QueryBudget", "ThreatModel", "Units"]

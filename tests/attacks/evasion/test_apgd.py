@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from counterspin.attacks import APGD, PGD, CrossEntropy, Margin
 from counterspin.attacks.ball import Ball
-from counterspin.attacks.evasion.apgd import checkpoints
+from counterspin.attacks.evasion.apgd import ascend, checkpoints
 from counterspin.threats import L2, Linf
 from counterspin.types import Box
 
@@ -36,10 +36,12 @@ def test_a_linear_model_is_broken_beyond_its_distance_and_never_below(linear_cas
 class Scripted:
     """An oracle of one row whose loss is a given function, recording every query."""
 
+    finished = False
+
     def __init__(self, loss, slope):
         self.loss, self.slope, self.queries = loss, slope, []
 
-    def value_and_gradient(self, x, loss):
+    def value_and_gradient(self, x, loss, rival=None):
         self.queries.append(x.item())
         return self.loss(x)[:, 0], self.slope(x)
 
@@ -88,8 +90,8 @@ def test_it_walks_as_a_scalar_reference(start, steps):
     oracle = Scripted(loss, slope)
     ball = Ball.around(torch.zeros(1, 1, dtype=torch.float64), torch.ones(1, dtype=torch.float64), "linf", None)
     first = torch.full((1, 1), start, dtype=torch.float64)
-    unchecked = getattr(APGD._run, "__wrapped__", APGD._run)
-    unchecked(APGD(steps=steps), oracle, first, ball, torch.Generator())
+    unchecked = getattr(ascend, "__wrapped__", ascend)
+    unchecked(oracle, first, ball, steps=steps, loss=CrossEntropy())
     assert oracle.queries == pytest.approx(reference(loss, slope, start, 1.0, steps), abs=1e-12)
 
 

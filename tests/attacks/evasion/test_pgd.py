@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from counterspin.attacks import FGSM, PGD, CrossEntropy, Margin, ParameterShift
+from counterspin.attacks.losses import CW
 from counterspin.errors import CapabilityError
 from counterspin.threats import L2, Linf
 
@@ -66,7 +67,25 @@ def test_more_steps_do_at_least_as_well_as_one(cosine):
 
 def test_the_name_tells_a_loss_other_than_the_margin():
     assert PGD().name == PGD(loss=Margin()).name == "pgd"
-    assert PGD(loss=CrossEntropy()).name == "pgd-ce"
+    assert (PGD(loss=CrossEntropy()).name, PGD(loss=CW()).name) == ("pgd-ce", "pgd-cw")
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), Margin(), CW()])
+@pytest.mark.parametrize("classes", [2, 4, 10])
+def test_every_loss_breaks_what_is_in_reach(cosine, loss, classes):
+    model = cosine(classes)
+    x = torch.linspace(0.03, 0.96, 25, dtype=torch.float64)[:, None]
+    eps = 0.3 / (classes - 1)
+    result = PGD(loss=loss)(model, x, model.labels(x), Linf(eps))
+    distance = model.distance(x)
+    assert not result.success[0, distance > eps * (1 + 1e-9)].any()
+    assert result.success[0, distance < eps * 0.99].all()
+
+
+def test_it_stops_when_all_are_broken(linear):
+    result = PGD(steps=50)(linear([1.0], 0.01), torch.zeros(3, 1, dtype=torch.float64), [0, 0, 0], Linf(1.0))
+    assert result.success.all()
+    assert len(result.history[0]["broken"]) < 20
 
 
 def test_parameter_shift_is_refused_for_a_model_without_a_circuit(linear_case):

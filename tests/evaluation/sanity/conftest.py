@@ -11,11 +11,11 @@ from counterspin.attacks.evasion.fgsm import FGSM
 from counterspin.attacks.evasion.pgd import PGD
 from counterspin.attacks.evasion.random_draws import RandomDraws
 from counterspin.evaluation.fingerprints import model_digest
-from counterspin.evaluation.sanity import SanityContext, samples_digest
+from counterspin.evaluation.sanity import SanityContext, StoredRows, samples_digest
 from counterspin.threats import Linf, ThreatModel
 from counterspin.types import Box
 
-SUITE = (FGSM(), PGD(steps=20, restarts=2), RandomDraws(draws=200))
+SUITE = (FGSM(), PGD(steps=40, restarts=5), RandomDraws(draws=200))
 
 
 class Function(nn.Module):
@@ -59,6 +59,10 @@ def build(
     y = scores.argmax(dim=1) if y is None else y
     threat = Linf(0.05, 0.15) if threat is None else threat
     results = {a.name: a(model, x, y, threat, generator=torch.Generator().manual_seed(0)) for a in suite}
+    rows = {name: StoredRows(correct=result.correct, broken=result.success) for name, result in results.items()}
+    standing = (y == scores.argmax(dim=1)).expand(len(threat.eps), -1)
+    for result in results.values():
+        standing = standing & ~result.success
     return SanityContext(
         model=model,
         x=x,
@@ -71,6 +75,8 @@ def build(
         stored={name: result.x_adv for name, result in results.items()},
         provenance={"model_sha256": model_digest(model, x), "samples_sha256": samples_digest(x, y)},
         seed=0,
+        reported=standing.double().mean(dim=1).tolist(),
+        rows=rows,
     )
 
 

@@ -7,6 +7,7 @@ from counterspin.attacks.evasion.fgsm import FGSM
 from counterspin.attacks.evasion.pgd import PGD
 from counterspin.attacks.evasion.random_draws import RandomDraws
 from counterspin.evaluation.sanity.paired import OneStepBelowIterative, RandomBelowGuided, paired_record
+from counterspin.evaluation.statistics import mcnemar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,16 @@ def test_the_paired_rule(correct, missed, status, threshold):
     assert (record.status, record.threshold, record.statistic) == (status, threshold, missed)
     assert record.samples == list(range(missed))
     assert ("McNemar" in record.advice) == (missed > 0)
+    # 10 samples only the stronger broke.
+    assert record.p_value == mcnemar(missed, 10)
+
+
+def test_a_method_that_ran_on_what_the_other_left_has_no_p_value():
+    weaker, stronger = torch.ones(1, 3, dtype=torch.bool), torch.zeros(1, 3, dtype=torch.bool)
+    compared = torch.tensor([True, True, False])
+    record = paired_record(RandomBelowGuided(), weaker, stronger, compared, "Do it", ran="Ran it.", tested=False)
+    assert (record.status, record.p_value) == ("FAIL", None)
+    assert record.advice == "Do it (2 samples). Ran it."
 
 
 def test_a_sample_missed_at_one_budget_counts_though_another_breaks_it():

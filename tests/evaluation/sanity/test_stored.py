@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from counterspin.evaluation.sanity.stored import AdmissibleInputs, RecomputedVerdicts
-from counterspin.threats import L2, Linf
+from counterspin.threats import L2, Group, Linf
 
 
 def tampered(context, row: int, value: float, feature: int = 0):
@@ -34,6 +34,25 @@ def test_misclassified_samples_pass_too(helpers):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1.5, -0.01])
 def test_inputs_outside_budget_box_or_reals_are_caught(plain, value):
     record = AdmissibleInputs().run(tampered(plain, 7, value))
+    assert (record.status, record.samples) == ("FAIL", [7])
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        {"mask": (False, True, True, True)},
+        {"groups": (Group(features=(0,), values=((0.0,), (0.5,), (1.0,))),)},
+        {"tied": ((0, 1),)},
+    ],
+    ids=["mask", "discrete", "tied"],
+)
+def test_changes_that_the_constraints_forbid_are_caught(helpers, constraint):
+    context = helpers.build(helpers.Function(helpers.linear), threat=Linf(0.6, **constraint))
+    assert context.worst_case.any()
+    assert AdmissibleInputs().run(context).status == "PASS"
+    clean = context.stored["pgd"][-1, 7, 0].item()
+    moved = clean + 0.01 if clean < 0.9 else clean - 0.01
+    record = AdmissibleInputs().run(tampered(context, 7, moved))
     assert (record.status, record.samples) == ("FAIL", [7])
 
 

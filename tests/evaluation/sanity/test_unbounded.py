@@ -3,13 +3,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from counterspin.attacks.evasion.exhaustive import Exhaustive
 from counterspin.attacks.evasion.pgd import PGD
 from counterspin.attacks.evasion.random_draws import RandomDraws
 from counterspin.certificates.base import CertificateResult
 from counterspin.circuits import OutcomeGroups, Scale, amplitude_encoding, strongly_entangling
 from counterspin.evaluation.sanity.unbounded import UnboundedBudget
 from counterspin.models import QuantumClassifier
-from counterspin.threats import L2, Linf
+from counterspin.threats import L0, L2, Group, Linf
 from counterspin.types import Box
 
 
@@ -61,6 +62,32 @@ def test_a_wrong_box_is_caught(helpers):
     clipped = helpers.Function(lambda x: helpers.linear(x.clamp(0.45, 0.55)) + 0.1 * helpers.linear(x).detach())
     context = replace(context, model=clipped)
     assert UnboundedBudget().run(context).status == "FAIL"
+
+
+def test_counterexamples_out_of_reach_are_not_asked_for(helpers):
+    # Predictions depend on the last feature alone, which the attacker may not change.
+    def last(x):
+        return torch.cat([x[:, 3:] - 0.5, 0.5 - x[:, 3:]], dim=1)
+
+    model = helpers.Function(last, classes=2)
+    forbidden = Linf(0.1, mask=(True, True, True, False))
+    context = helpers.build(model, suite=(PGD(steps=3),), threat=forbidden)
+    assert UnboundedBudget().run(context).status == "SKIP"
+    # All inputs agree in what is forbidden: each can be reached from any other.
+    x = helpers.samples()
+    x[:, :3] = 0.25
+    allowed = Linf(0.1, mask=(False, False, False, True))
+    context = helpers.build(model, x=x, suite=(PGD(steps=20),), threat=allowed)
+    record = UnboundedBudget().run(context)
+    assert (record.status, record.statistic) == ("PASS", 0.0)
+
+
+def test_discrete_threats_have_an_everything_too(helpers):
+    x = (helpers.samples() > 0.5).double()
+    groups = tuple(Group(features=(feature,), values=((0.0,), (1.0,))) for feature in range(4))
+    context = helpers.build(helpers.Function(helpers.linear), x=x, suite=(Exhaustive(),), threat=L0(1, groups=groups))
+    record = UnboundedBudget().run(context)
+    assert (record.status, record.statistic) == ("PASS", 0.0)
 
 
 def test_constant_predictions_are_skipped(helpers):

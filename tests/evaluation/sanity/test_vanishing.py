@@ -2,8 +2,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from counterspin.attacks.evasion.fmn import FMN
 from counterspin.attacks.evasion.pgd import PGD
 from counterspin.evaluation.sanity.vanishing import VanishingBudget
+from counterspin.threats import L0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,4 +54,9 @@ def test_samples_on_the_boundary_are_left_out(helpers):
 
     context = helpers.build(helpers.Function(thin, classes=2), suite=(PGD(steps=2),))
     assert context.correct.all()
+    assert VanishingBudget().run(context).status == "SKIP"
+
+
+def test_counts_of_changed_features_have_no_vanishing_budget(helpers):
+    context = helpers.build(helpers.Function(helpers.linear), suite=(FMN(steps=5),), threat=L0(1))
     assert VanishingBudget().run(context).status == "SKIP"

@@ -10,7 +10,7 @@ from counterspin.attacks.gradients import Autodiff, GradientSource
 from counterspin.attacks.losses import CrossEntropy, Loss
 from counterspin.attacks.oracle import Oracle
 
-__all__ = ["APGD", "checkpoints"]
+__all__ = ["APGD", "ascend", "checkpoints"]
 
 # Constants of the paper: weight of the new step against momentum, and the share of improving steps below which a
 # checkpoint halves the step.
@@ -35,6 +35,53 @@ def checkpoints(steps: int) -> list[int]:
             marks.append(mark)
         last, share = share, share + max(share - last - 3, 6)
     return marks
+
+
+def ascend(oracle: Oracle, start: Tensor, ball: Ball, *, steps: int, loss: Loss, rival: Tensor | None = None) -> None:
+    r"""The loop of Auto-PGD; see `APGD` for what it does.
+
+    Args:
+        oracle: answers the queries, `steps` gradients and one forward for each row.
+        start: first point of each row `(rows, features)`.
+        ball: admissible set of each row.
+        steps: gradient steps.
+        loss: what is ascended.
+        rival: class each row goes for `(rows,)`; None: the target of the threat, or any wrong class.
+    """
+    x = before = start
+    value, gradient = oracle.value_and_gradient(x, loss, rival)
+    best, best_value, best_gradient = x, value, gradient
+    size = 2 * ball.radius
+    rises = torch.zeros_like(value)
+    marks, since = checkpoints(steps), 0
+    # The first checkpoint has none before it that could show a stall.
+    last_value, last_halved = torch.full_like(value, -torch.inf), torch.ones_like(value, dtype=torch.bool)
+    for step in range(1, steps + 1):
+        if oracle.finished:
+            return
+        target = ball.project(x + size * ball.steepest(gradient, x))
+        inertia = 1.0 if step == 1 else MOMENTUM
+        moved = ball.project(x + inertia * (target - x) + (1 - inertia) * (x - before))
+        x, before, old = moved, x, value
+        if step == steps:
+            oracle.scores(x)
+            return
+        value, gradient = oracle.value_and_gradient(x, loss, rival)
+        rises += value > old
+        better = value > best_value
+        best = torch.where(better[:, None], x, best)
+        best_gradient = torch.where(better[:, None], gradient, best_gradient)
+        best_value = torch.where(better, value, best_value)
+        if step not in marks:
+            continue
+        stalled = ~last_halved & (best_value <= last_value)
+        halve = (rises < PROGRESS * (step - since)) | stalled
+        row = halve[:, None]
+        size = torch.where(row, size / 2, size)
+        x, before = torch.where(row, best, x), torch.where(row, best, before)
+        value, gradient = torch.where(halve, best_value, value), torch.where(row, best_gradient, gradient)
+        last_value, last_halved, since = best_value, halve, step
+        rises = torch.zeros_like(rises)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +111,7 @@ class APGD(Attack):
     gradient: GradientSource = field(default_factory=Autodiff)
 
     requires = ("gradient",)
+    norms = ("linf", "l2", "l1", "l0")
 
     @property
     def name(self) -> str:
@@ -71,35 +119,4 @@ class APGD(Attack):
         return f"apgd-{self.loss.name}"
 
     def _run(self, oracle: Oracle, start: Tensor, ball: Ball, generator: torch.Generator) -> None:
-        x = before = ball.random_point(start, generator)
-        value, gradient = oracle.value_and_gradient(x, self.loss)
-        best, best_value, best_gradient = x, value, gradient
-        size = 2 * ball.radius
-        rises = torch.zeros_like(value)
-        marks, since = checkpoints(self.steps), 0
-        # The first checkpoint has none before it that could show a stall.
-        last_value, last_halved = torch.full_like(value, -torch.inf), torch.ones_like(value, dtype=torch.bool)
-        for step in range(1, self.steps + 1):
-            target = ball.project(x + size * ball.steepest(gradient))
-            inertia = 1.0 if step == 1 else MOMENTUM
-            moved = ball.project(x + inertia * (target - x) + (1 - inertia) * (x - before))
-            x, before, old = moved, x, value
-            if step == self.steps:
-                oracle.scores(x)
-                return
-            value, gradient = oracle.value_and_gradient(x, self.loss)
-            rises += value > old
-            better = value > best_value
-            best = torch.where(better[:, None], x, best)
-            best_gradient = torch.where(better[:, None], gradient, best_gradient)
-            best_value = torch.where(better, value, best_value)
-            if step not in marks:
-                continue
-            stalled = ~last_halved & (best_value <= last_value)
-            halve = (rises < PROGRESS * (step - since)) | stalled
-            row = halve[:, None]
-            size = torch.where(row, size / 2, size)
-            x, before = torch.where(row, best, x), torch.where(row, best, before)
-            value, gradient = torch.where(halve, best_value, value), torch.where(row, best_gradient, gradient)
-            last_value, last_halved, since = best_value, halve, step
-            rises = torch.zeros_like(rises)
+        ascend(oracle, ball.random_point(start, generator), ball, steps=self.steps, loss=self.loss)

@@ -29,6 +29,7 @@ class Corners(Attack):
     """
 
     norms = ("linf",)
+    knowledge = "black"
 
     @property
     def name(self) -> str:
@@ -37,15 +38,17 @@ class Corners(Attack):
 
     def _check_threat(self, model: Classifier, threat: ThreatModel) -> None:
         super()._check_threat(model, threat)
-        if model.bounds.features > MAX_FEATURES:
+        movable = int(threat.constraints.movable(model.bounds.features).sum())
+        if movable > MAX_FEATURES:
             raise ConditionsError(
-                f"attack corners tries 2^d points, at most 2^{MAX_FEATURES}; the model has {model.bounds.features} "
-                "features. Use APGD or RandomDraws."
+                f"attack corners tries 2^d points, at most 2^{MAX_FEATURES}, and {movable} features may change; use "
+                "APGD or RandomDraws."
             )
 
     def _run(self, oracle: Oracle, start: Tensor, ball: Ball, generator: torch.Generator) -> None:
-        features = ball.center.shape[1]
-        signs = torch.cartesian_prod(*[ball.center.new_tensor([-1.0, 1.0])] * features).reshape(-1, features)
+        free = (ball.upper > ball.lower).any(dim=0).nonzero()[:, 0]
+        corners = torch.cartesian_prod(*[ball.center.new_tensor([-1.0, 1.0])] * len(free)).reshape(-1, len(free))
+        signs = corners.new_zeros(len(corners), ball.center.shape[1]).index_copy(1, free, corners)
         for block in signs.split(max(1, ROWS_PER_CALL // ball.rows)):
             if oracle.finished:
                 return

@@ -32,6 +32,7 @@ class ExactL2Attack(Attack):
 
     requires = ("effective_observables",)
     norms = ("l2",)
+    targeted = False
     precision: str = "float64"
 
     @property
@@ -43,6 +44,10 @@ class ExactL2Attack(Attack):
         super()._check_threat(model, threat)
         if threat.box != "none":
             raise ConditionsError("attack exact works without a box only; pass box='none' (--box none) or use APGD.")
+        if threat.constraints:
+            raise ConditionsError(
+                "attack exact moves every feature freely; leave out mask, groups and tied features, or use APGD."
+            )
         if threat.target is not None and model.classes > 2:
             raise ConditionsError(
                 f"attack exact is untargeted for more than two classes (the model has {model.classes}); "

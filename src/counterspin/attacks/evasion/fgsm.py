@@ -35,6 +35,7 @@ class FGSM(Attack):
     gradient: GradientSource = field(default_factory=Autodiff)
 
     requires = ("gradient",)
+    norms = ("linf", "l2", "l1", "l0")
 
     def _run(self, oracle: Oracle, start: Tensor, ball: Ball, generator: torch.Generator) -> None:
         x = ball.center

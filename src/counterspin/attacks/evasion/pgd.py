@@ -40,6 +40,7 @@ class PGD(Attack):
     gradient: GradientSource = field(default_factory=Autodiff)
 
     requires = ("gradient",)
+    norms = ("linf", "l2", "l1")
 
     def __post_init__(self) -> None:
         """Refuse a step that goes nowhere."""
@@ -55,6 +56,8 @@ class PGD(Attack):
     def _run(self, oracle: Oracle, start: Tensor, ball: Ball, generator: torch.Generator) -> None:
         x = ball.random_point(start, generator)
         for _ in range(self.steps):
+            if oracle.finished:
+                return
             gradient = oracle.gradient(x, self.loss)
-            x = ball.project(x + self.step_size * ball.radius * ball.steepest(gradient))
+            x = ball.project(x + self.step_size * ball.radius * ball.steepest(gradient, x))
         oracle.scores(x)

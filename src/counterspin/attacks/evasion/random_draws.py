@@ -28,6 +28,9 @@ class RandomDraws(Attack):
 
     draws: int = 1000
 
+    norms = ("linf", "l2", "l1", "l0")
+    knowledge = "black"
+
     @property
     def name(self) -> str:
         """`random`."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -12,15 +12,31 @@ from counterspin.attacks.base import Attack, AttackResult
 from counterspin.attacks.losses import verdict_margin
 from counterspin.certificates.base import CertificateResult
 from counterspin.evaluation.records import CheckRecord, Status
+from counterspin.evaluation.rows import StoredRows
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.threats import ThreatModel
-from counterspin.types import Classifier
+from counterspin.types import Classifier, Cost
 
-__all__ = ["Check", "SanityContext", "Tier"]
+__all__ = ["Check", "SanityContext", "StoredRows", "Tally", "Tier"]
 
 Tier = Literal["quick", "standard", "paper"]
 
 _LISTED = 20
+
+
+class Tally:
+    """Adds up what the attacks of one check ask of the audited model.
+
+    Attributes:
+        spent: the sum so far.
+    """
+
+    def __init__(self) -> None:
+        self.spent = Cost()
+
+    def add(self, cost: Cost) -> None:
+        """Count `cost` in."""
+        self.spent += cost
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,6 +55,10 @@ class SanityContext:
         stored: adversarial inputs of each attack as read back from the run directory, `(budgets, batch, features)`.
         provenance: what the run stored about its origin: `model_sha256`, `samples_sha256`.
         seed: seed of the evaluation.
+        reported: worst-case robust accuracy as reported, one per budget; empty: nothing is reported yet.
+        rows: what the run directory holds of every attack, by name, external ones too; empty: there is none.
+        verdict: samples a stochastic model gets right by its sequential test `(batch,)`; None: the scores say it.
+        tally: counts what a check spends; the runner gives each check its own.
     """
 
     model: Classifier
@@ -52,11 +72,15 @@ class SanityContext:
     stored: Mapping[str, Tensor]
     provenance: Mapping[str, str]
     seed: int
+    reported: Sequence[float] = ()
+    rows: Mapping[str, StoredRows] = field(default_factory=dict)
+    verdict: Tensor | None = None
+    tally: Tally = field(default_factory=Tally)
 
     @property
     def correct(self) -> Tensor:
         """Correctly classified samples `(batch,)`; a tie is not correct."""
-        return verdict_margin(self.scores, self.y) > 0
+        return verdict_margin(self.scores, self.y) > 0 if self.verdict is None else self.verdict
 
     @property
     def relative_margin(self) -> Tensor:
@@ -72,20 +96,26 @@ class SanityContext:
             broken |= result.success
         return broken
 
-    def attack_again(self, attack: Attack, rows: Tensor, label: str, **changes: object) -> AttackResult:
+    def attack_again(
+        self, attack: Attack, rows: Tensor, label: str, *, model: Classifier | None = None, **changes: object
+    ) -> AttackResult:
         """Run `attack` on the samples `rows` `(n,)`, under the threat with `changes`, from a fresh generator.
 
         Args:
             attack: what to run.
             rows: indices of the samples.
             label: names the random stream; the same label gives the same stream.
+            model: attacked in place of the audited model, whose tally it leaves alone.
             changes: fields of the threat to replace.
         """
         threat = replace(self.threat, **changes)  # pyright: ignore[reportArgumentType]
         if isinstance(threat.target, tuple):
             threat = replace(threat, target=tuple(threat.target[row] for row in rows.tolist()))
         generator = derived_generator(self.seed, label, attack.name)
-        return attack(self.model, self.x[rows], self.y[rows], threat, generator=generator)
+        result = attack(self.model if model is None else model, self.x[rows], self.y[rows], threat, generator=generator)
+        if model is None:
+            self.tally.add(result.cost)
+        return result
 
 
 class Check(ABC):
@@ -107,8 +137,9 @@ class Check(ABC):
         statistic: float | None = None,
         threshold: float | None = None,
         samples: Iterable[int] = (),
+        p_value: float | None = None,
     ) -> CheckRecord:
-        """The record of this check; at most 20 sample ids are kept."""
+        """The record of this check; at most 20 sample ids are kept. What it cost is added by the runner."""
         return CheckRecord(
             id=self.id,
             title=self.title,
@@ -117,4 +148,5 @@ class Check(ABC):
             threshold=threshold,
             samples=list(samples)[:_LISTED],
             advice=advice,
+            p_value=p_value,
         )

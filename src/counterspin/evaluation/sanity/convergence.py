@@ -24,12 +24,20 @@ class FlatLoss(Check):
     def run(self, context: SanityContext) -> CheckRecord:
         """WARN if a sample survives while the iterative attack closest to breaking it was still gaining."""
         iterative = [result for result in context.results.values() if int(result.config.get("steps", 1)) > 1]
+        if context.model.stochastic:
+            return self.record(
+                "SKIP", "Margins of a stochastic model are noisy; S11 and S12 double the effort instead."
+            )
         survivors = context.correct & ~context.worst_case
         if not iterative or not bool(survivors.any()):
             return self.record("SKIP", "No iterative attack, or no survivor to look at.")
         margin = context.relative_margin * context.scores.abs().amax(dim=1)
         gains = torch.stack(
-            [torch.tensor([b.history["late_gain"] for b in r.budgets], dtype=torch.float64) / margin for r in iterative]
+            [
+                torch.tensor([b.history.get("late_gain", [0.0] * len(margin)) for b in r.budgets], dtype=torch.float64)
+                / margin
+                for r in iterative
+            ]
         )
         closest = torch.stack([r.best_loss for r in iterative]).argmin(dim=0, keepdim=True)
         gain = torch.where(survivors, gains.gather(0, closest)[0], 0.0)

@@ -1,5 +1,7 @@
 """S27: what was run is on record, and running it again gives the same."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -7,6 +9,7 @@ from counterspin.attacks.base import AttackResult
 from counterspin.evaluation.fingerprints import model_digest, tensors_digest
 from counterspin.evaluation.records import CheckRecord
 from counterspin.evaluation.sanity.base import Check, SanityContext
+from counterspin.types import Reseedable
 
 __all__ = ["Reproducible", "samples_digest"]
 
@@ -21,7 +24,7 @@ def samples_digest(x: Tensor, y: Tensor) -> str:
 class Reproducible(Check):
     """Hashes of model and samples are stored and hold, versions are recorded, 5 samples re-run identically.
 
-    Every attack of the suite runs twice on the first 5 correct samples at the largest budget, each time from a fresh
+    Every attack of the suite, one restart, runs twice on the first 5 correct samples at the largest budget, each time from a fresh
     generator with the same seed; points, verdicts and margins must be equal bit by bit.
     """
 
@@ -38,7 +41,9 @@ class Reproducible(Check):
             return self.record("SKIP", "Hashes hold; no correct sample or no attack to run again.")
         eps = context.threat.eps[-1:]
         different: set[int] = set()
-        for attack in context.suite.values():
+        if context.model.stochastic and not isinstance(context.model, Reseedable):
+            return self.record("SKIP", "Hashes hold; the model offers no seed, so no run of it repeats.")
+        for attack in (replace(attack, restarts=1) for attack in context.suite.values()):
             first, second = (context.attack_again(attack, rows, self.id, eps=eps) for _ in range(2))
             different |= set(rows[_differs(first, second)].tolist())
         if different:

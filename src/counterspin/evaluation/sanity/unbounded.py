@@ -1,8 +1,11 @@
 """S10: an attacker who may go anywhere breaks every sample that can be broken."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from counterspin.attacks.ball import Ball
 from counterspin.attacks.losses import verdict_margin
 from counterspin.errors import CapabilityError, ConditionsError
 from counterspin.evaluation.records import CheckRecord
@@ -14,14 +17,17 @@ __all__ = ["UnboundedBudget"]
 # Amplitude models see directions only: a ball a little larger than ‖x‖ holds a neighbourhood of the origin, so a scaled
 # copy of every input.
 _BEYOND_ORIGIN = 1.001
+# As a share of the diameter: two features that are equal on paper.
+_ROUNDING = 1e-9
 
 
 class UnboundedBudget(Check):
     """With eps = diameter of the box, every sample with a known counterexample is broken by gradients or random draws.
 
     A sample's counterexamples are the clean inputs of the evaluation: any of them with another prediction is a point
-    of the box. Without a box, amplitude-encoded models are attacked with eps just above the norm of the input. The
-    exact attack is left out: it would find what the others hide.
+    of the box, if mask, groups and ties let the attacker go there. Without a box and such constraints,
+    amplitude-encoded models are attacked with eps just above the norm of the input. The exact attack is left out: it
+    would find what the others hide.
     """
 
     id = "S10"
@@ -54,13 +60,13 @@ class UnboundedBudget(Check):
         return self.record("PASS", "", statistic=missed, threshold=0.0)
 
 
-def _unbounded(context: SanityContext) -> dict[str, object] | None:
+def _unbounded(context: SanityContext) -> dict[str, Any] | None:
     """Fields of a threat that reaches every admissible point; None if there is none."""
     bounds = context.model.bounds
     diameter = float(context.threat.size(bounds.upper - bounds.lower))
     if context.threat.box == "data" and diameter < torch.inf:
         return {"eps": (diameter,), "units": "feature"}
-    if _is_amplitude_encoded(context.model):
+    if _is_amplitude_encoded(context.model) and not context.threat.constraints:
         return {"eps": (_BEYOND_ORIGIN,), "units": "relative"}
     return None
 
@@ -82,8 +88,20 @@ def _has_counterexample(context: SanityContext) -> Tensor:
     for row in range(len(context.y)):
         own = context.y[row].expand(len(context.y))
         wanted = None if target is None else target[row].expand(len(context.y))
-        known[row] = (verdict_margin(context.scores, own, wanted) < 0).any()
+        known[row] = (_within_reach(context, row) & (verdict_margin(context.scores, own, wanted) < 0)).any()
     return known
+
+
+def _within_reach(context: SanityContext, row: int) -> Tensor:
+    """Clean inputs `(batch,)` that mask, groups and ties allow an attacker of the sample `row`."""
+    if not context.threat.constraints:
+        return torch.ones_like(context.correct)
+    inputs, bounds = context.x.double(), context.model.bounds
+    everything = context.threat.size(bounds.upper - bounds.lower).to(inputs).expand(len(inputs))
+    ball = Ball.around(
+        inputs[row].expand_as(inputs), everything, context.threat.norm, bounds, context.threat.constraints
+    )
+    return ball.contains(inputs, tolerance=_ROUNDING)
 
 
 def _proved_unflippable(context: SanityContext) -> Tensor:

@@ -1,0 +1,20 @@
+"""Where an attack's gradient comes from: autograd, shifted circuits, differences of scores, or another model."""
+
+from counterspin.attacks.gradients.autodiff import Autodiff
+from counterspin.attacks.gradients.averaging import EOT
+from counterspin.attacks.gradients.base import Evaluation, GradientSource, Objective
+from counterspin.attacks.gradients.parameter_shift import ParameterShift
+from counterspin.attacks.gradients.simultaneous import SPSA
+from counterspin.attacks.gradients.transfer import TransferGradient, Twin
+
+__all__ = [
+    "EOT",
+    "SPSA",
+    "Autodiff",
+    "Evaluation",
+    "GradientSource",
+    "Objective",
+    "ParameterShift",
+    "TransferGradient",
+    "Twin",
+]

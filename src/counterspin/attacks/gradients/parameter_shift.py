@@ -1,0 +1,79 @@
+"""Gradients from shifted circuits, as on hardware."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from counterspin.attacks.gradients.base import Evaluation, GradientSource, Objective, check_count, check_generator
+from counterspin.errors import CapabilityError
+from counterspin.types import Classifier, Cost, HasCircuit
+
+__all__ = ["ParameterShift"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterShift(GradientSource):
+    r"""Shift rules per gate: what a quantum device can measure, at many circuits per gradient.
+
+    .. math:: \nabla_u \ell = \sum_k \frac{\partial \ell}{\partial z_k} \nabla_u z_k
+
+    with :math:`\nabla_u z_k` from shifted circuits (arXiv:1811.11184, arXiv:2107.12390) and the small outer derivative
+    from autograd. A classical front `circuit_inputs(x)` before the circuit is differentiated by autograd too.
+
+    Args:
+        shots: measurements of each shifted circuit and setting, which make the gradient a random, unbiased estimate
+            (scores stay those of the model); None: infinitely many.
+
+    Raises:
+        UsageError: shots below 1.
+    """
+
+    shots: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse shots below 1."""
+        if self.shots is not None:
+            check_count("shots", self.shots)
+
+    def check(self, model: Classifier) -> None:
+        """Refuse a model that is not one circuit."""
+        if not isinstance(model, HasCircuit):
+            raise CapabilityError(
+                f"model ({type(model).__name__}) shows no circuit, weights, readout and circuit_inputs, which "
+                "ParameterShift needs; use gradient=Autodiff()."
+            )
+
+    def __call__(
+        self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
+    ) -> Evaluation:
+        """Value and gradient from shifted circuits; every circuit and every shot is counted.
+
+        Raises:
+            CapabilityError: the model shows no circuit.
+            UsageError: finite shots without a generator.
+        """
+        # Imported here: an attack by autodiff on a user's own model needs no simulator.
+        from counterspin.simulation import shift_jacobian
+        from counterspin.simulation.measurement import settings
+
+        if not isinstance(model, HasCircuit):
+            raise CapabilityError(f"model ({type(model).__name__}) shows no circuit; use gradient=Autodiff().")
+        source = None if self.shots is None else check_generator(self, generator)
+        with torch.enable_grad():
+            leaf = x.detach().clone().requires_grad_()
+            inputs = model.circuit_inputs(leaf)
+        weights = model.weights.detach().to(x.dtype)
+        scores, jacobian, circuits = shift_jacobian(
+            model.circuit, inputs.detach(), weights, model.readout, shots=self.shots, generator=source
+        )
+        with torch.enable_grad():
+            knob = scores.detach().clone().requires_grad_()
+            value = objective(knob)
+            (outer,) = torch.autograd.grad(value.sum(), knob)
+        gradient = torch.einsum("bk,bki->bi", outer, jacobian)
+        if inputs is not leaf:
+            (gradient,) = torch.autograd.grad(inputs, leaf, gradient)
+        n, unshifted = len(x), len(settings(model.readout.measurement, model.circuit.qubits))
+        shots = 0 if self.shots is None else n * (circuits - unshifted) * self.shots
+        return Evaluation(knob.detach(), value.detach(), gradient, Cost(forwards=n, circuits=n * circuits, shots=shots))

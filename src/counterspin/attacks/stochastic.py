@@ -1,0 +1,44 @@
+"""What every part of an attack asks of a model that may be random: its price, a new stream, a mean over calls."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from counterspin.types import Classifier, Cost, CountsShots, Reseedable
+from counterspin.validation import checked_scores
+
+__all__ = ["call_cost", "mean_scores", "reseeded", "shots_per_call"]
+
+
+def shots_per_call(model: Classifier) -> int:
+    """Measurement shots of one call per sample, 0 for a model that counts none."""
+    return model.shots_per_call if isinstance(model, CountsShots) else 0
+
+
+def call_cost(model: Classifier, rows: int) -> Cost:
+    """What one call on `rows` rows costs: a forward, a circuit and the shots of each row."""
+    return Cost(forwards=rows, circuits=rows, shots=rows * shots_per_call(model))
+
+
+def reseeded(model: Classifier, generator: torch.Generator | None) -> Classifier:
+    """The model with a random stream started from a number drawn from `generator`.
+
+    A model that offers no seed, and any model without a generator, goes on with the stream it has.
+    """
+    if generator is None or not isinstance(model, Reseedable):
+        return model
+    return model.seeded(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
+
+
+def mean_scores(model: Classifier, x: Tensor, calls: int) -> Tensor:
+    """Mean scores `(batch, classes)` of `calls` independent calls on `x` `(batch, features)`, without a graph.
+
+    Raises:
+        ModelError: the model returned scores that are mis-shaped or not finite.
+    """
+    with torch.no_grad():
+        total = checked_scores(model, x)
+        for _ in range(calls - 1):
+            total = total + checked_scores(model, x)
+    return total / calls

@@ -1,0 +1,7 @@
+"""Public suites for attacks and classifiers of others, in the spirit of scikit-learn's estimator checks."""
+
+from counterspin.evaluation.conformance.attack import check_attack
+from counterspin.evaluation.conformance.classifier import check_classifier
+from counterspin.evaluation.conformance.report import ConformanceReport, Outcome
+
+__all__ = ["ConformanceReport", "Outcome", "check_attack", "check_classifier"]

@@ -1,0 +1,84 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from counterspin.attacks.evasion.pgd import PGD
+from counterspin.attacks.evasion.random_draws import RandomDraws
+from counterspin.attacks.gradients import ParameterShift
+from counterspin.attacks.meter import Meter
+from counterspin.threats import Linf, QueryBudget
+from counterspin.types import Box, Cost
+
+
+def test_the_first_rows_are_served_where_not_all_can_be():
+    meter = Meter(QueryBudget(queries=2), samples=2)
+    rows = torch.tensor([0, 1, 0, 0, 1, 1])
+    assert meter.affordable(rows, gradient=False).tolist() == [True, True, True, False, True, False]
+    assert meter.affordable(rows, gradient=True).tolist() == [True, True, False, False, False, False]
+
+
+def test_a_sample_is_spent_when_no_query_fits():
+    meter = Meter(QueryBudget(circuits=3), samples=2)
+    meter.charge(torch.tensor([0, 0, 0]), Cost(forwards=3, circuits=3))
+    assert meter.spent().tolist() == [True, False]
+
+
+def test_prices_are_those_of_the_last_call():
+    meter = Meter(QueryBudget(circuits=100), samples=1)
+    meter.charge(torch.tensor([0]), Cost(forwards=1, circuits=40))  # one shifted gradient
+    assert meter.affordable(torch.zeros(2, dtype=torch.long), gradient=True).tolist() == [True, False]
+    assert bool(meter.affordable(torch.zeros(60, dtype=torch.long), gradient=False).all())
+
+
+def test_a_part_gives_back_what_it_left():
+    meter = Meter(QueryBudget(queries=5), samples=3)
+    part = meter.take(torch.tensor([2]))
+    part.charge(torch.tensor([0] * 5), Cost(forwards=5, circuits=5))
+    meter.put(torch.tensor([2]), part)
+    assert meter.spent().tolist() == [False, False, True]
+
+
+@settings(max_examples=20, deadline=None)
+@given(queries=st.integers(1, 60), restarts=st.integers(1, 4))
+def test_no_attack_spends_more_than_it_may(queries, restarts):
+    model = _far_boundary()
+    x, y = torch.ones(4, 3, dtype=torch.float64), torch.zeros(4, dtype=torch.long)
+    threat = Linf(0.01, budget=QueryBudget(queries=queries))
+    for attack in (PGD(steps=9, restarts=restarts), RandomDraws(draws=50)):
+        cost = attack(model, x, y, threat).cost
+        assert cost.forwards + cost.backwards <= queries * len(x)
+        # Nothing is left over that would have paid another query.
+        assert cost.forwards + cost.backwards >= min(queries - 1, 40) * len(x) or isinstance(attack, PGD)
+
+
+def _far_boundary():
+    weight = torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
+
+    class Far:
+        classes, outputs, stochastic = 2, "logits", False
+        bounds = Box.unbounded(3)
+
+        def __call__(self, x):
+            return x @ weight.to(x).T
+
+    return Far()
+
+
+def test_parameter_shift_stops_within_one_gradient_of_its_circuits():
+    from counterspin import recipes
+
+    recipe = recipes.get("cancer-angle")
+    model, test = recipe.model(), recipe.dataset().test
+    x, y = test.x[:2].double(), test.y[:2]
+    attack = PGD(steps=50, gradient=ParameterShift())
+    price = PGD(steps=1, gradient=ParameterShift())(model, x, y, Linf(1e-4)).cost.circuits // 2
+    result = attack(model, x, y, Linf(1e-4, budget=QueryBudget(circuits=3 * price)))
+    assert 2 * 2 * price <= result.cost.circuits <= 2 * 3 * price
+
+
+def test_budgets_that_make_no_sense_are_refused():
+    from counterspin.errors import UsageError
+
+    with pytest.raises(UsageError):
+        QueryBudget(queries=0)
