@@ -56,8 +56,8 @@ def _root(
 ) -> None:
     """Attack, certify and audit quantum machine-learning classifiers.
 
-    Exit codes: 0 done, 1 done but unreliable or a comparison failed, 2 usage, 3 bad data or model or full disk, 4 budget reached,
-    130 interrupted, 141 nobody reads the output.
+    Exit codes: 0 done, 1 done but unreliable (crosscheck: a row failed), 2 usage, 3 bad data or model or full disk,
+    4 budget reached, 130 interrupted, 141 nobody reads the output.
     """
 
 

@@ -172,7 +172,7 @@ class RunStore:
             StorageError: an adversarial input is missing, truncated or altered.
         """
         stored = self._database.rows(
-            "SELECT eps_index, eps, cost, verdict_cost, seconds, history FROM budgets WHERE attack = ? ORDER BY eps_index",
+            "SELECT eps_index, eps, cost, verdict_cost, seconds, history FROM budgets WHERE attack = ? ORDER BY 1",
             (attack,),
         )
         results = []

@@ -9,6 +9,7 @@ from counterspin.attacks.evasion.apgd import APGD
 from counterspin.attacks.gradients import Autodiff
 from counterspin.attacks.losses import CW, CrossEntropy, Loss, Margin, verdict_margin
 from counterspin.attacks.modes import frozen
+from counterspin.attacks.registry import adapted
 from counterspin.evaluation.records import CheckRecord
 from counterspin.evaluation.sanity.base import Check, SanityContext
 
@@ -45,13 +46,12 @@ class SameSuccessByLoss(Check):
         rows = context.correct.nonzero()[:_SAMPLES, 0]
         if len(rows) == 0:
             return self.record("SKIP", "No correctly classified sample to attack.")
-        refusal = _ATTACK.refusal(context.model, context.threat)
+        attack = adapted(_ATTACK, context.model)
+        refusal = attack.refusal(context.model, context.threat)
         if refusal is not None:
             return self.record("SKIP", f"Not applicable: {refusal}")
         losses: tuple[Loss, ...] = (CrossEntropy(), Margin(), CW())[: 2 if context.model.classes == 2 else 3]
-        broken = {
-            loss.name: context.attack_again(replace(_ATTACK, loss=loss), rows, self.id).success for loss in losses
-        }
+        broken = {loss.name: context.attack_again(replace(attack, loss=loss), rows, self.id).success for loss in losses}
         counts = {name: success.sum(dim=1) for name, success in broken.items()}
         spread = torch.stack(list(counts.values())).aminmax(dim=0)
         worst = int((spread.max - spread.min).argmax())
