@@ -28,7 +28,7 @@ def test_figures_of_the_table_are_those_of_the_card(name: str) -> None:
     assert bar == ("–" if recipe.bar is None else f"{100 * recipe.bar:g}")
     learned = [f"{run['logit_scale']:.4g}" for run in card["seeds"] if run["logit_scale"] is not None]
     assert [float(scale) for scale in scales.split(", ") if scale != "–"] == [float(scale) for scale in learned]
-    norm = {"l2": "L2", "linf": "L∞"}[recipe.threat.norm]
+    norm = {"l2": "L2", "linf": "L∞", "l0": "L0"}[recipe.threat.norm]
     unit = " of ‖x‖" if recipe.threat.units == "relative" else ""
     assert threat == f"{norm} {', '.join(f'{eps:g}' for eps in recipe.threat.eps)}{unit}"
 
@@ -36,5 +36,5 @@ def test_figures_of_the_table_are_those_of_the_card(name: str) -> None:
 def test_how_many_twins_are_at_least_as_accurate() -> None:
     means = {name: recipes.get(name).card()["mean_test_accuracy"] for name in recipes.names()}
     twins = [name for name in means if name.endswith("-classical")]
-    assert len(twins) == 6
+    assert len(twins) == 7
     assert sum(means[twin] >= means[twin.removesuffix("-classical")] for twin in twins) == 4

@@ -22,7 +22,8 @@ class BudgetResult:
     Args:
         eps: the budget, in the units of the threat.
         x_adv: best point of each sample, float64 `(batch, features)`; the clean input where none was better.
-        success: broken at this or a smaller budget, by the float64 verdict on `x_adv`, `(batch,)`.
+        success: broken by the float64 verdict on `x_adv`, at this or a smaller budget `(batch,)`; a universal
+            perturbation may lose at a larger budget what it broke at a smaller one.
         distance: norm of `x_adv - x` in feature units `(batch,)`; infinite on failure.
         best_margin: verdict margin at `x_adv` `(batch,)`.
         trace_distance: between the pure states of `x` and `x_adv` `(batch,)`; NaN if the model shows no states.

@@ -18,6 +18,7 @@ def print_summary(report: AuditReport) -> None:
     record = report.record
     console = Console(highlight=False)
     tier = " · quick tier: not for publication" if record.tier == "quick" else ""
+    tier = f" · suite {record.suite}" if record.suite else tier
     name = escape(str(record.model["name"]))
     console.print(f"[bold]{name}[/bold] · clean accuracy {_share(record.clean_accuracy)}{tier}")
     threat = record.threat
@@ -42,11 +43,13 @@ def print_summary(report: AuditReport) -> None:
 def _bounds(record: AuditRecord) -> Table:
     """What is known at each ε; one row per budget, so that any number of them fits a narrow terminal."""
     first = record.budgets[0]
-    columns = ["worst case", *["exact"] * (first.exact is not None), *["certified"] * (first.certified is not None)]
+    open_ = first.worst_case_upper is not None
+    columns = ["worst case", *["undecided as robust"] * open_, *["exact"] * (first.exact is not None), *["certified"] * (first.certified is not None)]
     table = _table(["ε", *columns])
     for budget in record.budgets:
         cells = {
             "worst case": _share(budget.worst_case),
+            "undecided as robust": _share(budget.worst_case_upper),
             "exact": _bracket(budget.exact),
             "certified": _share(budget.certified),
         }
@@ -55,10 +58,10 @@ def _bounds(record: AuditRecord) -> Table:
 
 
 def _attacks(record: AuditRecord) -> Table:
-    names = list(record.budgets[0].attacks)
-    table = _table(["ε", *names])
-    for budget in record.budgets:
-        table.add_row(f"{budget.eps:g}", *(_percent(budget.attacks[name].robust_accuracy.value) for name in names))
+    """One row per attack, so that a suite of many fits a narrow terminal."""
+    table = _table(["attack", *(f"ε = {budget.eps:g}" for budget in record.budgets)])
+    for name in record.budgets[0].attacks:
+        table.add_row(escape(name), *(_percent(b.attacks[name].robust_accuracy.value) for b in record.budgets))
     return table
 
 

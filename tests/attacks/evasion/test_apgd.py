@@ -3,10 +3,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterspin.attacks import APGD, PGD, CrossEntropy, Margin
+from counterspin.attacks import APGD, FGSM, PGD, CrossEntropy, Margin
 from counterspin.attacks.ball import Ball
 from counterspin.attacks.evasion.apgd import ascend, checkpoints
-from counterspin.threats import L2, Linf
+from counterspin.attacks.evasion.targeted_apgd import TargetedAPGD
+from counterspin.threats import L0, L1, L2, Linf
 from counterspin.types import Box
 
 
@@ -123,3 +124,30 @@ def test_points_stay_in_the_box_in_l2(linear):
     x = torch.rand(20, 5, generator=g, dtype=torch.float64)
     result = APGD(steps=20)(model, x, model.labels(x), L2(0.5))
     assert model.bounds.contains(result.x_adv[0]).all()
+
+
+def lowest_margin(model, x, norm, eps):
+    """The lowest margin of a linear model in the box [0, 1] within `eps`, in closed form for L1 and L0."""
+    slope = model.margin(x).sign()[:, None] * model.w
+    room, order = torch.where(slope > 0, x, 1 - x), slope.abs().argsort(dim=1, descending=True)
+    if norm == "l0":
+        order = (slope.abs() * room).argsort(dim=1, descending=True)
+        used = room.gather(1, order) * (torch.arange(x.shape[1]) < eps)
+    else:
+        ordered = room.gather(1, order)
+        used = torch.minimum(ordered, (eps - (ordered.cumsum(dim=1) - ordered)).clamp_min(0.0))
+    return model.margin(x).abs() - (slope.abs().gather(1, order) * used).sum(dim=1)
+
+
+@pytest.mark.parametrize("attack", [APGD(steps=60), TargetedAPGD(steps=60, restarts=1), FGSM()])
+@pytest.mark.parametrize("threat", [L1(0.4), L0(1)])
+def test_sparse_changes_reach_the_closed_form_of_a_linear_model(linear, attack, threat):
+    g = torch.Generator().manual_seed(0)
+    w = torch.randn(8, generator=g, dtype=torch.float64)
+    model = linear(w, -float(w.sum()) / 2, bounds=Box.uniform(0.0, 1.0, 8))
+    x = torch.rand(60, 8, generator=g, dtype=torch.float64)
+    optimum = lowest_margin(model, x, threat.norm, threat.eps[0])
+    success = attack(model, x, model.labels(x), threat).success[0]
+    assert success[optimum < -1e-3].all()
+    assert not success[optimum > 1e-9].any()
+    assert 0 < int(success.sum()) < 60

@@ -45,5 +45,5 @@ class BIM(Attack):
         for _ in range(self.steps):
             if oracle.finished:
                 return
-            x = ball.project(x + ball.radius / self.steps * ball.steepest(oracle.gradient(x, self.loss), x))
+            x = ball.project(x + ball.radius / self.steps * ball.steepest(oracle.gradient(x, self.loss)))
         oracle.scores(x)

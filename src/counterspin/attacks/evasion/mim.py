@@ -62,5 +62,5 @@ class MIM(Attack):
             gradient = oracle.gradient(x, self.loss)
             length = gradient.abs().sum(dim=1, keepdim=True)
             total = self.decay * total + torch.where(length > 0, gradient / length, 0.0)
-            x = ball.project(x + ball.radius / self.steps * ball.steepest(total, x))
+            x = ball.project(x + ball.radius / self.steps * ball.steepest(total))
         oracle.scores(x)

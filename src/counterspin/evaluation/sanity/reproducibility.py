@@ -24,8 +24,8 @@ def samples_digest(x: Tensor, y: Tensor) -> str:
 class Reproducible(Check):
     """Hashes of model and samples are stored and hold, versions are recorded, 5 samples re-run identically.
 
-    Every attack of the suite, one restart, runs twice on the first 5 correct samples at the largest budget, each time from a fresh
-    generator with the same seed; points, verdicts and margins must be equal bit by bit.
+    Every attack of the suite, one restart, runs twice on the first 5 correct samples at the largest budget, each time
+    from a fresh generator with the same seed; points, verdicts and margins must be equal bit by bit.
     """
 
     id = "S27"
