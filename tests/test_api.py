@@ -127,7 +127,7 @@ def test_save(tmp_path) -> None:
     ("option", "value", "sentence"),
     [
         ("threat", 0.1, "threat is 0.1; give a threat model"),
-        ("tier", "paper", "tier is 'paper'; allowed: quick, standard"),
+        ("tier", "huge", "tier is 'huge'; allowed: quick, standard, paper"),
         ("seed", -1, "seed is -1"),
         ("seed", "0", "seed is '0'"),
         ("attacks", (), "give at least one attack"),
@@ -145,8 +145,8 @@ def test_options_that_make_no_sense(option, value, sentence) -> None:
 
 def test_audit_checks_its_options() -> None:
     model = Difference()
-    with pytest.raises(UsageError, match="tier is 'paper'"):
-        audit(model, tier="paper")
+    with pytest.raises(UsageError, match="tier is 'huge'"):
+        audit(model, tier="huge")
     assert model.calls == 0
 
 

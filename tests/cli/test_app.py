@@ -83,9 +83,14 @@ def test_bad_options_are_one_sentence(saved, capsys, change, code, sentence):
     assert "Traceback" not in error
 
 
+def test_unknown_suite(saved, capsys):
+    assert run([*AUDIT, "--suite", "v2"]) == 2
+    assert "--suite is 'v2'; the one pinned suite is v1." in capsys.readouterr().err
+
+
 def test_unknown_tier(saved, capsys):
     assert run([*AUDIT[:-1], "--tier", "huge"]) == 2
-    assert "tier is 'huge'; allowed: quick, standard." in capsys.readouterr().err
+    assert "tier is 'huge'; allowed: quick, standard, paper." in capsys.readouterr().err
 
 
 def test_unknown_recipe_suggests_the_closest(capsys):

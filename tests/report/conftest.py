@@ -8,8 +8,11 @@ import pytest
 import torch
 from scipy.stats import beta
 
-from counterspin.evaluation.records import AuditRecord
-from counterspin.report import Example, ReportSamples, render
+from counterspin.evaluation.comparison import ComparisonRecord
+from counterspin.evaluation.records import AuditRecord, Measured
+from counterspin.report import Example, ReportSamples, RunDetails, render
+from counterspin.report.distances import Distances
+from counterspin.report.traces import Trace
 
 EPS = (0.05, 0.1, 0.15)
 # Share of 200 samples that stay unbroken, per budget.
@@ -214,10 +217,82 @@ def unreliable() -> AuditRecord:
     return AuditRecord.model_validate(values)
 
 
+def build_details() -> RunDetails:
+    """Distances of two attacks against exact ones for 200 samples, and traces of three attacks."""
+    generator = torch.Generator().manual_seed(0)
+    exact = 0.2 * torch.rand(200, generator=generator, dtype=torch.float64)
+    correct = torch.arange(200) >= 7
+    found = {"fmn": exact * 1.01, "ddn": exact * 1.2}
+    held = {name: torch.where(correct, torch.where(d <= EPS[-1], d, torch.inf), 0.0) for name, d in found.items()}
+    distances = Distances(
+        attacks=held,
+        union=held["fmn"],
+        proved=torch.where(correct, exact, 0.0),
+        exact=True,
+        correct=correct,
+        largest=EPS[-1],
+    )
+    queries = tuple(range(1, 101))
+    margins = tuple(3.0 / q for q in queries)
+    traces = [
+        Trace(
+            attack=name,
+            eps=eps,
+            queries=queries,
+            broken=tuple(min(1.0, (i + 1) * q / 400) for q in queries),
+            best_margin=margins,
+        )
+        for name in ("apgd-ce", "square")
+        for i, eps in enumerate(EPS)
+    ]
+    last = Trace(attack="fmn", eps=EPS[-1], queries=queries, broken=margins[::-1], distance=margins)
+    return RunDetails(distances=distances, traces=(*traces, last))
+
+
+@pytest.fixture(scope="session")
+def details() -> RunDetails:
+    """What a run directory holds besides the record."""
+    return build_details()
+
+
+@pytest.fixture(scope="session")
+def compared(record: AuditRecord) -> Callable[..., ComparisonRecord]:
+    """Builds the comparison of `record` with itself, B worse by `points`; keyword arguments replace keys."""
+
+    def build(points: float = 0.0, p: float = 1.0, **changes: Any) -> ComparisonRecord:
+        def pair(first: Measured, p_holm: float | None) -> dict[str, Any]:
+            second = first.model_copy(update={"value": max(0.0, first.value - points / 100)})
+            return {
+                "first": first.model_dump(), "second": second.model_dump(), "difference": points / 100,
+                "low": points / 100 - 0.04, "high": points / 100 + 0.04, "only_first": round(2 * points),
+                "only_second": 0, "p_value": p, "p_holm": p_holm,
+            }  # fmt: skip
+
+        def side(key: str) -> dict[str, Any]:
+            return {
+                "run": f"runs/{key}", "key": key, "model": record.model, "tier": record.tier, "seed": 0,
+                "verdict": record.sanity.verdict, "failed": [], "attacks": list(UNBROKEN),
+                "cost": record.cost.model_dump(), "counterspin": "0.1.0",
+            }  # fmt: skip
+
+        budgets = [
+            {"eps": b.eps, "worst_case": pair(b.worst_case, p), "attacks": {"pgd": pair(b.worst_case, p)}}
+            for b in record.budgets
+        ]
+        threat = {key: value for key, value in record.threat.items() if key != "eps"}
+        values = {
+            "samples": 200, "samples_sha256": "b71c" * 16, "threat": threat, "first": side("a"), "second": side("b"),
+            "clean_accuracy": pair(record.clean_accuracy, None), "budgets": budgets, "notes": ["The tiers differ."],
+        }  # fmt: skip
+        return ComparisonRecord.model_validate(values | changes)
+
+    return build
+
+
 @pytest.fixture(scope="session")
 def page(record: AuditRecord) -> str:
-    """The report of `record` with six images."""
-    return render(record, build_samples())
+    """The report of `record` with six images, distances and traces."""
+    return render(record, build_samples(), build_details())
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from counterspin.report import save_report
+from counterspin.evaluation.records import AuditRecord
+from counterspin.report import render_comparison, save_report
 
 pytestmark = [
     pytest.mark.browser,
@@ -27,7 +28,9 @@ QUIET = [
     "--disable-sync",
 ]
 SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
-FIGURES = 7
+# Figures, and tables that are folded: each figure but the reliability diagram and two traces has one, and the cost two.
+FIGURES = {"usable": 11, "unreliable": 7, "comparison": 2}
+FOLDED = 10
 
 
 @dataclass
@@ -59,9 +62,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def report(page: str, unreliable_page: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def report(
+    page: str, unreliable_page: str, record: AuditRecord, compared, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("report")
     pages = {"usable": page, "unreliable": unreliable_page}
+    pages["comparison"] = render_comparison(compared(6.0, 0.03), record, record)
     return {name: save_report(html, folder / f"{name}.html") for name, html in pages.items()}
 
 
@@ -88,7 +94,7 @@ def visit(browser: Browser, report: dict[str, Path]) -> Iterator[Callable[..., V
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", ["usable", "unreliable"])
+@pytest.mark.parametrize("name", ["usable", "unreliable", "comparison"])
 def test_report_is_offline_drawn_and_fits(visit: Callable[..., Visit], name: str, size: str) -> None:
     seen = visit(name, size)
     outside = [url for url in seen.requests if not url.startswith(("file:", "data:"))]
@@ -96,7 +102,7 @@ def test_report_is_offline_drawn_and_fits(visit: Callable[..., Visit], name: str
     assert seen.requests[0].startswith("file:")
     assert seen.complaints == []
     drawn = seen.ask("[...document.querySelectorAll('.live svg.marks')].map(s => s.getBoundingClientRect().width)")
-    assert len(drawn) == FIGURES
+    assert len(drawn) == FIGURES[name]
     assert min(drawn) > 200
     assert seen.ask("document.documentElement.scrollWidth <= innerWidth")
     # No drawing is wider than the page, even where a scrolling region would hide it.
@@ -155,7 +161,7 @@ def test_charts_fit_after_the_window_shrank(visit: Callable[..., Visit]) -> None
 
 def test_without_javascript_the_drawings_stay(visit: Callable[..., Visit]) -> None:
     seen = visit(java_script_enabled=False)
-    assert seen.page.locator(".static svg:visible").count() == FIGURES
+    assert seen.page.locator(".static svg:visible").count() == FIGURES["usable"]
     assert seen.page.locator("#theme").is_hidden()
     assert "Without JavaScript" in seen.page.inner_text("main")
 
@@ -163,11 +169,29 @@ def test_without_javascript_the_drawings_stay(visit: Callable[..., Visit]) -> No
 def test_print_is_light_and_unfolded(visit: Callable[..., Visit]) -> None:
     seen = visit(color_scheme="dark")
     pdf = seen.page.pdf(format="A4")
-    assert 4 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 14
+    assert 4 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 20
     assert seen.ask("document.querySelectorAll('details.numbers[open]').length") == 0
     seen.page.emulate_media(media="print")
     seen.ask("dispatchEvent(new Event('beforeprint'))")
     assert seen.ask("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
-    assert seen.page.locator("details.numbers[open]").count() == FIGURES - 1
-    assert seen.page.locator(".static svg:visible").count() == FIGURES
+    assert seen.page.locator("details.numbers[open]").count() == FOLDED
+    assert seen.page.locator(".static svg:visible").count() == FIGURES["usable"]
     assert seen.page.locator(".live svg.marks:visible").count() == 0
+
+
+def test_a_click_on_the_legend_shows_one_series(visit: Callable[..., Visit]) -> None:
+    seen = visit()
+    lines = "[...document.querySelectorAll('[data-chart=security] .live .mark-line path')]"
+    faint = f"{lines}.filter(p => p.getAttribute('opacity') === '0.1').length"
+    assert seen.ask(faint) == 0
+    seen.page.locator("[data-chart=security] .live .role-legend-entry text", has_text="fgsm").click()
+    seen.wait_until(f"{faint} === 9")
+    assert seen.complaints == []
+
+
+def test_small_multiples_take_two_columns_on_a_phone(visit: Callable[..., Visit]) -> None:
+    words = "[...document.querySelectorAll('[data-chart=trace-broken] .live text')]"
+    names = f"{words}.filter(t => ['apgd-ce', 'square', 'fmn'].includes(t.textContent))"
+    columns = f"new Set({names}.map(t => Math.round(t.getBoundingClientRect().left))).size"
+    assert visit(size="desktop").ask(columns) == 3
+    assert visit(size="phone").ask(columns) == 2

@@ -1,10 +1,12 @@
 import json
 from typing import Any
 
+import altair as alt
 import pytest
 
 from counterspin.evaluation.records import AuditRecord
-from counterspin.report import charts
+from counterspin.report import RunDetails, charts
+from counterspin.report.figures import report_figures
 
 
 def rows(chart: charts.Chart) -> list[dict[str, Any]]:
@@ -124,3 +126,38 @@ def test_shot_curve_needs_two_numbers_of_shots(record: AuditRecord) -> None:
     few = curve.model_copy(update={"points": [p for p in curve.points if p.shots in (None, 64)]})
     assert charts.shot_curve([few]) is None
     assert charts.shot_curve([]) is None
+
+
+def test_undecided_samples_have_a_curve_of_their_own(audit, measured) -> None:
+    budgets = audit().to_json()["budgets"]
+    for budget in budgets:
+        hits = round(200 * budget["worst_case"]["value"]) + 5
+        budget |= {"undecided": measured(5), "worst_case_upper": measured(hits)}
+    points = {(r["series"], r["eps"]): r["value"] for r in rows(charts.security_curve(audit(budgets=budgets)))}
+    assert points["undecided as robust", 0.1] == pytest.approx(points["worst case", 0.1] + 0.025)
+
+
+def test_one_budget_makes_a_dot_plot_of_every_attack(audit) -> None:
+    chart = charts.security_curve(audit(budgets=audit().to_json()["budgets"][1:2]))
+    order = encodings(chart, "y")[0]["sort"]
+    assert order[:4] == ["no attack", "worst case", "exact", "certified"]
+    assert order[4:] == ["attack: exact", "apgd-margin", "apgd-targeted", "pgd", "apgd-ce", "fgsm", "random"]
+    shares = {row["series"]: (row["value"], row["low"], row["high"]) for row in rows(chart)}
+    assert shares["fgsm"] == pytest.approx((0.605, 0.5336, 0.6732), abs=1e-4)
+
+
+def test_whole_budgets_count_changed_features(audit) -> None:
+    budgets = [b | {"eps": float(i + 1)} for i, b in enumerate(audit().to_json()["budgets"])]
+    threat = {"norm": "l0", "eps": [1.0, 2.0, 3.0], "units": "feature", "box": "data", "target": None}
+    axis = encodings(charts.security_curve(audit(budgets=budgets, threat=threat)), "x")[0]
+    assert axis["title"] == "ε (changed features, L0)"
+    assert axis["axis"]["values"] == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_every_specification_is_vega_lite(audit, record: AuditRecord, details: RunDetails, compared) -> None:
+    single = audit(budgets=record.to_json()["budgets"][:1])
+    figures = [f for group in report_figures(record, details).values() for f in group]
+    drawn = [*(f.chart for f in figures), charts.security_curve(single)]
+    drawn += [charts.compared_curves(compared(3.0)), charts.difference_plot(compared(3.0))]
+    for chart in drawn:
+        alt.Chart.from_dict(chart.spec, validate=True)

@@ -8,6 +8,8 @@ def test_every_section_has_its_figures(record: AuditRecord) -> None:
     keys = {section: [figure.key for figure in group] for section, group in report_figures(record).items()}
     assert keys == {
         "security": ["security"],
+        "distances": [],
+        "traces": [],
         "calibration": ["reliability", "bins"],
         "noise": ["noise-0", "noise-1", "noise-2", "shots"],
     }
@@ -20,7 +22,7 @@ def test_theorem_and_trajectories_are_said(record: AuditRecord) -> None:
     assert readout.note == "200 samples."
 
 
-@pytest.mark.parametrize(("certified", "words"), [(True, "between these two curves"), (False, "on it or below")])
+@pytest.mark.parametrize(("certified", "words"), [(True, "between these two."), (False, "on the worst case or below")])
 def test_what_the_band_means(record: AuditRecord, audit, certified: bool, words: str) -> None:
     budgets = record.to_json()["budgets"]
     if not certified:

@@ -1,7 +1,9 @@
 import pytest
 
+from counterspin import threats
 from counterspin.evaluation.records import AuditRecord
 from counterspin.report import tables
+from counterspin.types import Cost
 
 
 def plain(text: str) -> str:
@@ -61,11 +63,39 @@ def test_cost_table_sums_budgets_and_shows_settings(audit) -> None:
         budget["attacks"]["pgd"]["config"] |= {"step_size": 0.1, "loss": {"name": "margin"}}
     rows = {row[0]: [plain(cell) for cell in row[1:]] for row in tables.cost_table(audit(budgets=budgets)).rows}
     total = 96500 * (1 + 2 + 3)
-    assert rows["pgd"][:2] == ["100", "5"]
-    assert rows["pgd"][2] == f"{total:,}".replace(",", " ")
-    assert rows["pgd"][-2:] == ["7.50 s", "step_size = 0.1, loss.name = margin"]
-    assert rows["exact"][:2] == ["–", "–"]
-    assert rows["whole audit"][5:7] == ["21 760 000", "41.7 s"]
+    assert rows["pgd"][0] == f"{total:,} ({total // 200})".replace(",", " ")
+    assert rows["pgd"][-1] == "7.50 s"
+    assert rows["exact"][1] == "0"
+    assert rows["whole audit"][-2:] == ["21 760 000 (1.088e+05)", "41.7 s"]
+    settings = {row[0]: row[1:] for row in tables.settings_table(audit(budgets=budgets)).rows}
+    assert settings["pgd"] == ("100", "5", "step_size = 0.1, loss.name = margin")
+    assert settings["exact"] == ("–", "–", "–")
+
+
+def test_cost_of_verdicts_and_checks_is_in_the_sum(audit) -> None:
+    sanity = audit().to_json()["sanity"]
+    sanity["checks"][0]["cost"] = {"forwards": 400, "backwards": 0, "circuits": 600, "shots": 0, "seconds": 1.5}
+    table = tables.cost_table(audit(sanity=sanity), {"pgd": Cost(forwards=200, circuits=200, shots=1000)})
+    rows = {row[0]: [plain(cell) for cell in row[1:]] for row in table.rows}
+    assert rows["verdicts on pgd"] == ["200 (1)", "0", "200 (1)", "1 000 (5)", "in the above"]
+    assert rows["sanity checks"] == ["400 (2)", "0", "600 (3)", "0", "1.50 s"]
+    assert rows["whole audit"][0].startswith(f"{4053000 + 600:,} (".replace(",", " "))
+    assert rows["whole audit"][3].startswith(f"{21760000 + 1000:,} (".replace(",", " "))
+
+
+def test_cost_at_each_budget_and_what_the_first_one_means(record: AuditRecord) -> None:
+    table = tables.queries_table(record)
+    assert [row[1] for row in table.rows[:3]] == ["0.05", "0.1", "0.15"]
+    assert plain(table.rows[0][2]) == "96 500 (482.5)"
+    assert "whole cost stands at the first one" in table.caption
+
+
+def test_undecided_samples_have_columns(audit, measured) -> None:
+    budget = audit().to_json()["budgets"][0] | {"undecided": measured(4), "worst_case_upper": measured(148)}
+    table = tables.budgets_table(audit(budgets=[budget]))
+    cells = {name: plain(cell) for name, cell in zip(table.columns, table.rows[0], strict=True)}
+    assert cells["Undecided counted as robust"].startswith("74.0 %")
+    assert cells["Undecided"].startswith("2.0 %")
 
 
 def test_noise_table_orders_shots_and_ends_with_infinity(record: AuditRecord) -> None:
@@ -121,3 +151,39 @@ def test_reproduce_in_python_where_no_command_can(audit, change: dict) -> None:
     call = f"cs.audit(model, x, y, cs.L2(0.05, 0.1, 0.15, units='relative', box='none'{target}), tier='quick', seed=0)"
     assert text.splitlines()[-1] == call
     compile(text, "reproduce", "exec")
+
+
+def test_a_limited_threat_is_reproduced_in_python(audit) -> None:
+    limits = {
+        "norm": "l0",
+        "units": "feature",
+        "box": "data",
+        "eps": [1.0, 2.0],
+        "mask": [True, False],
+        "groups": [{"features": [0], "values": [[0.0], [0.5]]}],
+        "tied": [],
+        "budget": {"queries": 500, "circuits": None, "shots": None},
+    }
+    text = tables.reproduce(audit(threat=limits))
+    compile(text, "reproduce", "exec")
+    assert "from counterspin.threats import Group, QueryBudget" in text
+    threat = threats.L0(
+        1.0,
+        2.0,
+        mask=(True, False),
+        groups=(threats.Group(features=(0,), values=((0.0,), (0.5,))),),
+        budget=threats.QueryBudget(queries=500),
+    )
+    made = eval(
+        text.split("audit(model, x, y, ")[1].split(", tier=")[0],
+        {"cs": threats, "Group": threats.Group, "QueryBudget": threats.QueryBudget},
+    )
+    assert made == threat
+    assert tables.reproduce(audit(threat=threat.to_json())).splitlines()[-1] == text.splitlines()[-1]
+
+
+def test_threat_facts_are_short(audit) -> None:
+    facts = tables.threat_facts(
+        {"norm": "l2", "mask": [True] * 3 + [False], "groups": [], "tied": [[1, 2]], "target": None}
+    )
+    assert facts == {"norm": "l2", "mask": "features 0, 1, 2 of 4", "tied": "features 1, 2"}

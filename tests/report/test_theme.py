@@ -43,4 +43,4 @@ def test_css_palette_refers_to_what_css_defines() -> None:
 
 
 def test_vega_config_puts_the_worst_case_in_ink() -> None:
-    assert theme.vega_config(DARK)["range"]["category"] == [DARK.ink, *DARK.series]
+    assert theme.vega_config(DARK)["range"]["category"] == [DARK.ink, *DARK.series, *DARK.series]

@@ -8,17 +8,6 @@ def plain(text: str) -> str:
     return text.replace("\u00a0", " ").replace("\u202f", " ")
 
 
-def test_numbers() -> None:
-    assert [wording.number(v) for v in (None, 0.0, 0.1, 0.123456, 1e-9)] == ["–", "0", "0.1", "0.1235", "1e-09"]
-    assert plain(wording.count(1234567)) == "1 234 567"
-    assert [plain(wording.seconds(s)) for s in (0.4231, 12.34, 59.99, 185.2)] == [
-        "0.42 s",
-        "12.3 s",
-        "60.0 s",
-        "3 min 5 s",
-    ]
-
-
 def test_share_carries_its_interval() -> None:
     share = Measured(value=0.475, low=0.4042, high=0.5467, n=200)
     assert plain(wording.share(share)) == "47.5 % (40.4–54.7)"
@@ -79,3 +68,26 @@ def test_exact_note_says_why_nothing_exact_is_claimed(audit, record: AuditRecord
     budgets = [b | {"exact": None} for b in record.to_json()["budgets"]]
     assert "lower bound for this model" in wording.exact_note(audit(budgets=budgets))
     assert "Nothing is proved" in wording.exact_note(audit(budgets=[b | {"certified": None} for b in budgets]))
+
+
+def test_what_was_not_decided_is_said(audit, record: AuditRecord, measured) -> None:
+    assert wording.undecided_note(record) == ""
+    budgets = record.to_json()["budgets"]
+    for budget, hits in zip(budgets, (2, 8, 4), strict=True):
+        budget |= {"undecided": measured(hits), "worst_case_upper": budget["worst_case"]}
+    stochastic = audit(budgets=budgets)
+    assert "On up to 4.0 % of the samples" in plain(wording.undecided_note(stochastic))
+    assert plain(wording.headline(stochastic)).endswith("on 4.0 % the test came to no verdict, they count as broken.")
+    decided = [b | {"undecided": measured(0)} for b in budgets]
+    assert "decided every sample" in wording.undecided_note(audit(budgets=decided))
+
+
+def test_the_mark_names_what_failed(record: AuditRecord, unreliable: AuditRecord) -> None:
+    assert wording.verdict_mark(record.sanity) == "reliable, with warnings"
+    assert wording.verdict_mark(unreliable.sanity) == "UNRELIABLE: S04 failed"
+
+
+def test_a_proof_about_more_than_the_attacker_can_do(audit, record: AuditRecord) -> None:
+    budgets = [b | {"exact": None} for b in record.to_json()["budgets"]]
+    limited = audit(budgets=budgets, threat=record.threat | {"mask": [True, False]})
+    assert "with features changed that must stay, which are out of this attacker's reach" in wording.exact_note(limited)

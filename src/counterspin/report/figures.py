@@ -1,10 +1,14 @@
 """The figures of a report: each chart with its title, what to read from it, and its numbers as a table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from counterspin.evaluation.records import AuditRecord, NoiseCurve
 from counterspin.report import charts, tables, theme
+from counterspin.report.attacker import budget_words
 from counterspin.report.bundle import static_svg
+from counterspin.report.details import RunDetails
+from counterspin.report.distances import Distances
+from counterspin.report.formats import count, number
 
 __all__ = ["Figure", "report_figures"]
 
@@ -22,6 +26,14 @@ class Figure:
     chart: charts.Chart
     table: tables.Table | None
     table_label: str = "Numbers of this figure as a table"
+    choice: bool = False
+
+    def stamped(self, stamp: str | None) -> "Figure":
+        """The figure with `stamp` as the title of its chart; itself for None."""
+        if stamp is None:
+            return self
+        title = {"text": stamp, "anchor": "start", "style": "stamp"}
+        return replace(self, chart=replace(self.chart, spec=self.chart.spec | {"title": title}))
 
     @property
     def svg(self) -> str:
@@ -30,40 +42,131 @@ class Figure:
         return static_svg(self.chart.spec, config=config, width=STATIC_WIDTH)
 
 
-def report_figures(record: AuditRecord) -> dict[str, list[Figure]]:
-    """The figures by section."""
-    security = Figure(
+def report_figures(record: AuditRecord, details: RunDetails | None = None) -> dict[str, list[Figure]]:
+    """The figures by section.
+
+    Args:
+        record: the audit.
+        details: what its run directory holds besides; None: the record alone is shown.
+    """
+    details = details or RunDetails()
+    return {
+        "security": [_security(record)],
+        "distances": [] if details.distances is None else [_distances(record, details.distances)],
+        "traces": _traces(record, details),
+        "calibration": _calibration(record),
+        "noise": _noise(record),
+    }
+
+
+def _security(record: AuditRecord) -> Figure:
+    if any(budget.certified is not None for budget in record.budgets):
+        bands, truth = "95 % intervals of the worst case and of the proved share", "The truth lies between these two."
+    else:
+        bands, truth = "95 % interval of the worst case", "The truth lies on the worst case or below."
+    several = len(record.budgets) > 1
+    if not several:
+        bands = "95 % intervals"
+    return Figure(
         key="security",
-        title="Security curve",
-        note=(
-            "Shaded: 95 % intervals of the worst case and of the proved share. The truth lies between these two curves."
-            if any(budget.certified is not None for budget in record.budgets)
-            else "Shaded: 95 % interval of the worst case. The truth lies on it or below."
-        ),
+        title="Security curve"
+        if several
+        else f"Robust accuracy {_small(budget_words(record.threat, record.budgets[0].eps))}",
+        note=f"{'Shaded' if several else 'Lines'}: {bands}. {truth}",
         chart=charts.security_curve(record),
         table=tables.attacks_table(record),
+        choice=several,
     )
-    found: dict[str, list[Figure]] = {"security": [security], "calibration": [], "noise": []}
-    if record.calibration is not None:
-        found["calibration"] = [
-            Figure(
-                key="reliability",
-                title="Reliability diagram",
-                note="Below the dashed diagonal the model is too sure of itself. Vertical bars: 95 % intervals.",
-                chart=charts.reliability_diagram(record.calibration),
-                table=None,
-            ),
-            Figure(
-                key="bins",
-                title="Samples per bin",
-                note="Few samples make a bin uncertain.",
-                chart=charts.bin_counts(record.calibration),
-                table=tables.calibration_table(record.calibration),
-                table_label="Numbers of these two figures as a table",
-            ),
-        ]
+
+
+def _small(words: str) -> str:
+    return words[0].lower() + words[1:]
+
+
+def _distances(record: AuditRecord, distances: Distances) -> Figure:
+    correct = int(distances.correct.sum())
+    within = distances.union[distances.correct] <= distances.largest * (1 + 1e-6)
+    unbroken = correct - int(within.sum())
+    note = (
+        "How many samples are broken within each distance. Misclassified samples stand at distance 0. Nothing was "
+        f"looked for beyond the largest ε, {number(distances.largest)}, where the curves are cut off: "
+        f"{count(unbroken)} of {count(correct)} correctly classified samples were broken by no attack and have no "
+        "distance here."
+    )
+    if distances.exact:
+        note += " The exact curve is the truth: an attack that finds every nearest point lies on it, others below."
+    elif distances.proved is not None:
+        note += " No attack can be above the certified bound."
+    return Figure(
+        key="distances",
+        title="Distances found by the minimum-norm attacks",
+        note=note,
+        chart=charts.distance_curves(distances, record.threat),
+        table=tables.distances_table(distances),
+        choice=True,
+    )
+
+
+def _traces(record: AuditRecord, details: RunDetails) -> list[Figure]:
+    found = {
+        "broken": (
+            "Samples broken, query by query",
+            "Share of the correctly classified samples broken after so many queries of each start (logarithmic). "
+            "Samples broken at a smaller ε count from the beginning. A curve still rising at its end asks for more.",
+            charts.broken_traces(details.traces, record.threat),
+        ),
+        "margin": (
+            "Margin, query by query",
+            "Mean over the correctly classified samples of the smallest margin so far, 0 where broken. It should be "
+            "flat in the end.",
+            charts.margin_traces(details.traces, record.threat),
+        ),
+        "distance": (
+            "Distance, query by query",
+            "Minimum-norm attacks search once for all ε: mean over the correctly classified samples of the smallest "
+            "distance so far in feature units, the largest ε where unbroken.",
+            charts.distance_traces(details.traces, record.threat),
+        ),
+    }
+    drawn = [(key, title, note, chart) for key, (title, note, chart) in found.items() if chart is not None]
+    return [
+        Figure(
+            key=f"trace-{key}",
+            title=title,
+            note=note,
+            chart=chart,
+            table=tables.traces_table(details.traces) if key == "broken" else None,
+            choice=True,
+        )
+        for key, title, note, chart in drawn
+    ]
+
+
+def _calibration(record: AuditRecord) -> list[Figure]:
+    if record.calibration is None:
+        return []
+    return [
+        Figure(
+            key="reliability",
+            title="Reliability diagram",
+            note="Below the dashed diagonal the model is too sure of itself. Vertical bars: 95 % intervals.",
+            chart=charts.reliability_diagram(record.calibration),
+            table=None,
+        ),
+        Figure(
+            key="bins",
+            title="Samples per bin",
+            note="Few samples make a bin uncertain.",
+            chart=charts.bin_counts(record.calibration),
+            table=tables.calibration_table(record.calibration),
+            table_label="Numbers of these two figures as a table",
+        ),
+    ]
+
+
+def _noise(record: AuditRecord) -> list[Figure]:
     curves = record.noise_resilience.curves
-    found["noise"] = [
+    found = [
         Figure(
             key=f"noise-{i}",
             title=curve.label,
@@ -76,11 +179,8 @@ def report_figures(record: AuditRecord) -> dict[str, list[Figure]]:
     shots = charts.shot_curve(curves)
     if shots is not None:
         note = "How many measurements per sample the model needs to reach its accuracy without sampling error."
-        found["noise"].append(
-            Figure(
-                key="shots", title="Shots without added noise", note=note, chart=shots, table=tables.shots_table(curves)
-            )
-        )
+        table = tables.shots_table(curves)
+        found.append(Figure(key="shots", title="Shots without added noise", note=note, chart=shots, table=table))
     return found
 
 

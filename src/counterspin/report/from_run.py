@@ -7,6 +7,7 @@ from pathlib import Path
 from counterspin.errors import StorageError
 from counterspin.evaluation.records import AuditRecord
 from counterspin.evaluation.run_store import RunStore, read_record
+from counterspin.report.details import run_details
 from counterspin.report.page import render, save_report
 from counterspin.report.samples import MAX_EXAMPLES, Example, ReportSamples
 
@@ -23,7 +24,7 @@ def write_report(store: RunStore) -> Path:
     # A run directory may have been moved or copied since.
     record = read_record(store.path).model_copy(update={"run": str(store.path)})
     path = store.path / "report.html"
-    save_report(render(record, gallery(record, store)), path)
+    save_report(render(record, gallery(record, store), run_details(record, store)), path)
     return path
 
 

@@ -97,7 +97,8 @@ def vega_config(palette: Palette) -> dict[str, Any]:
     """The Vega-Lite configuration of one theme.
 
     Charts name no colour themselves: nominal colours come from `range.category`, the rest from named mark styles
-    (`reference` for guide lines, `measured` for single series, `note` for text).
+    (`reference` for guide lines, `measured` for single series, `note` for text, `stamp` for the
+    verdict in a chart of an unreliable audit).
     """
     text = {"labelColor": palette.muted, "titleColor": palette.ink, "labelFontSize": 12, "titleFontSize": 12}
     return {
@@ -115,10 +116,13 @@ def vega_config(palette: Palette) -> dict[str, Any]:
         # One width for every y axis: charts that stand above each other keep their x axes aligned.
         "axisY": {"minExtent": 44, "maxExtent": 44},
         "legend": text | {"title": None, "symbolSize": 90, "symbolStrokeWidth": 0, "labelLimit": 150, "columns": 4},
-        "range": {"category": [palette.ink, *palette.series]},
+        "header": {"labelColor": palette.ink, "labelFontSize": 12, "labelFontWeight": 600},
+        # Ink is for the first series alone.
+        "range": {"category": [palette.ink, *palette.series, *palette.series]},
         "style": {
             "reference": {"color": palette.muted},
             "measured": {"color": palette.series[2]},
             "note": {"color": palette.muted, "fontSize": 11},
+            "stamp": {"fill": palette.bad, "fontSize": 13, "fontWeight": 700},
         },
     }

@@ -2,59 +2,26 @@
 
 from collections import Counter
 
-from counterspin.evaluation.records import AuditRecord, BudgetRecord, Measured
+from counterspin.evaluation.records import AuditRecord, BudgetRecord, Measured, SanityRecord
 from counterspin.evaluation.statistics import rule_of_three
+from counterspin.report.attacker import budget_words
+from counterspin.report.formats import NBSP, count, percent
 
 __all__ = [
+    "MARKS",
     "checks_sentence",
-    "count",
     "exact_note",
+    "failed_checks",
     "headline",
     "headline_budget",
     "interval",
-    "number",
-    "percent",
-    "seconds",
     "share",
-    "threat_words",
+    "undecided_note",
+    "verdict_mark",
     "zero_note",
 ]
 
-NBSP = "\u00a0"
-NORMS = {"l2": "L2", "linf": "L∞", "l1": "L1", "l0": "L0"}
-
-
-def number(value: float | None) -> str:
-    """A number with four significant digits; a dash for None.
-
-    Example:
-        >>> number(0.1), number(1234567.0), number(None)
-        ('0.1', '1.235e+06', '–')
-    """
-    return "–" if value is None else f"{value:.4g}"
-
-
-def count(value: int) -> str:
-    """A whole number with thin gaps between thousands, which no line break splits."""
-    return f"{value:,}".replace(",", "\u202f")
-
-
-def seconds(value: float) -> str:
-    """A duration: `0.42 s`, `12.3 s`, `3 min 5 s`."""
-    if value < 60:
-        return f"{value:.2f}{NBSP}s" if value < 10 else f"{value:.1f}{NBSP}s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes}{NBSP}min{NBSP}{rest}{NBSP}s"
-
-
-def percent(value: float) -> str:
-    """A share in per cent with one digit and a gap that no line break splits.
-
-    Example:
-        >>> percent(0.475).replace(NBSP, " ")
-        '47.5 %'
-    """
-    return f"{100 * value:.1f}{NBSP}%"
+MARKS = {"pass": "reliable", "warn": "reliable, with warnings", "fail": "UNRELIABLE"}
 
 
 def interval(measured: Measured) -> str:
@@ -74,12 +41,6 @@ def share(measured: Measured | None) -> str:
     return "–" if measured is None else f"{percent(measured.value)}{NBSP}({interval(measured)})"
 
 
-def threat_words(threat: dict) -> tuple[str, str]:
-    """The unit of ε and the name of the norm: `("share of ‖x‖", "L2")`."""
-    unit = "share of ‖x‖" if threat.get("units") == "relative" else "feature units"
-    return unit, NORMS.get(str(threat.get("norm")), str(threat.get("norm")))
-
-
 def headline_budget(record: AuditRecord) -> BudgetRecord:
     """The budget of the headline: the middle of the grid, the larger of two."""
     return record.budgets[len(record.budgets) // 2]
@@ -88,12 +49,11 @@ def headline_budget(record: AuditRecord) -> BudgetRecord:
 def headline(record: AuditRecord) -> str:
     """What was found, in one sentence."""
     budget = headline_budget(record)
-    unit, norm = threat_words(record.threat)
     worst = budget.worst_case
     samples = "test samples" if record.dataset.get("split") == "test" else "samples"
     attacks = f"all {len(budget.attacks)} attacks" if len(budget.attacks) > 1 else "the one attack"
     found = (
-        f"At ε{NBSP}={NBSP}{number(budget.eps)} ({unit}, {norm}), {percent(worst.value)} of {count(worst.n)} "
+        f"{budget_words(record.threat, budget.eps)}, {percent(worst.value)} of {count(worst.n)} "
         f"{samples} are correct and unbroken by {attacks} tried"
     )
     exact = budget.exact
@@ -102,7 +62,35 @@ def headline(record: AuditRecord) -> str:
         proved = "nothing is proved"
     else:
         proved = f"{percent(budget.certified.value)} is proved{', so the number is exact' if agree else ''}"
+    undecided = budget.undecided
+    if undecided is not None and undecided.value > 0:
+        proved += f"; on {percent(undecided.value)} the test came to no verdict, they count as broken"
     return f"{found}; {proved}."
+
+
+def failed_checks(sanity: SanityRecord) -> str:
+    """Ids of the failed checks: `S04, S24`."""
+    return ", ".join(check.id for check in sanity.checks if check.status == "FAIL")
+
+
+def verdict_mark(sanity: SanityRecord) -> str:
+    """What stands next to every figure and table: `UNRELIABLE: S04 failed`, or that the audit is reliable."""
+    return MARKS[sanity.verdict] + (f": {failed_checks(sanity)} failed" if sanity.verdict == "fail" else "")
+
+
+def undecided_note(record: AuditRecord) -> str:
+    """What UNDECIDED means for the numbers; empty for a deterministic model."""
+    shares = [budget.undecided for budget in record.budgets if budget.undecided is not None]
+    if not shares:
+        return ""
+    most = max(shares, key=lambda share: share.value)
+    if most.value == 0:
+        return "The model is stochastic; the test behind each verdict decided every sample."
+    return (
+        f"The model is stochastic: a verdict is a test on repeated predictions. On up to {percent(most.value)} of the "
+        "samples it came to no verdict within its limit of calls. The worst case counts these as broken; the upper "
+        "value counts them as robust. The truth about these attacks lies between the two."
+    )
 
 
 def checks_sentence(record: AuditRecord) -> str:
@@ -130,11 +118,15 @@ def exact_note(record: AuditRecord) -> str:
             "No certificate covers this model and threat. Nothing is proved and no exact value is claimed: the numbers "
             "only say what these attacks could not break."
         )
-    if record.threat.get("box") == "data":
+    limits = {"outside the data box": record.threat.get("box") == "data"}
+    limits["with features changed that must stay"] = record.threat.get("mask") is not None
+    limits["with values that are not allowed"] = bool(record.threat.get("groups"))
+    beyond = [words for words, holds in limits.items() if holds]
+    if beyond:
         return (
-            "No exact value is claimed. The proof looks at all inputs within ε, also those outside the data box, which "
-            "this attacker must not leave. It therefore holds, but may be too careful: the truth lies between the "
-            "proved share and the worst case."
+            f"No exact value is claimed. The proof looks at all inputs within ε, also those {' or '.join(beyond)}, "
+            "which are out of this attacker's reach. It therefore holds, but may be too careful: the truth lies "
+            "between the proved share and the worst case."
         )
     return (
         "No exact value is claimed: the certificate is a lower bound for this model. The truth lies between the proved "

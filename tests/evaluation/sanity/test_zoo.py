@@ -23,7 +23,7 @@ def test_the_zoo_holds_what_the_evaluation_protocol_names():
     assert reasons["sign-quantised output"] == reasons["frozen gradient"] == reasons["smaller box"] == "S17"
     assert reasons["temperature 1e-3"] == "S20"
     assert reasons["noise, undeclared"] == "S15"
-    plain = ["plain, 2 classes", "plain, 4 classes", "plain, amplitudes", "noise, declared"]
+    plain = ["plain, 2 classes", "plain, 4 classes", "plain, amplitudes"]
     assert [s.name for s in ZOO if not s.expected] == plain
     assert len(reasons) == len(ZOO)
 
@@ -95,6 +95,6 @@ def test_a_rehearsal_is_an_evaluation_without_a_flaw():
 @pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_exactly_the_expected_checks_fire(norm):
-    zoo = specimens(norm=norm)
+    zoo = specimens(samples=30, norm=norm)
     matrix = zoo_matrix(lambda s: run_checks(rehearse(s, suite("quick")), "standard").checks, zoo)
     assert surprises(matrix, zoo) == [], matrix_text(matrix)

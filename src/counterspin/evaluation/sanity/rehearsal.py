@@ -1,7 +1,6 @@
 """A whole evaluation in memory, without a run directory: what the checks need to be tried on a model."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
@@ -48,7 +47,8 @@ def rehearse(specimen: Specimen, suite: Sequence[Attack], *, seed: int = 0) -> S
             certificates.append(certificate(model, x, y, threat))
         except (CapabilityError, ConditionsError):
             continue
-    context = SanityContext(
+    standing = torch.stack([found.correct & ~found.success for found in results.values()]).all(dim=0)
+    return SanityContext(
         model=model,
         x=x,
         y=y,
@@ -60,7 +60,6 @@ def rehearse(specimen: Specimen, suite: Sequence[Attack], *, seed: int = 0) -> S
         stored={name: result.x_adv for name, result in results.items()},
         provenance={"model_sha256": model_digest(model, x), "samples_sha256": samples_digest(x, y)},
         seed=seed,
+        reported=tuple(standing.double().mean(dim=1).tolist()),
         rows={name: StoredRows(correct=found.correct, broken=found.success) for name, found in results.items()},
     )
-    standing = (context.correct & ~context.worst_case).double().mean(dim=1)
-    return replace(context, reported=tuple(standing.tolist()))

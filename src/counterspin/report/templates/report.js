@@ -12,6 +12,14 @@
   // A legend of four columns does not fit a phone.
   const columns = (figure) => (figure.clientWidth < 560 ? 2 : 4);
 
+  // Small multiples have a fixed width each: what the container leaves beside axes and gaps.
+  const AXES = 96;
+  function fitted(spec, width) {
+    if (!spec.facet) return spec;
+    const columns = Math.min(spec.columns, width < 300 ? 1 : width < 700 ? 2 : 3);
+    return { ...spec, columns, spec: { ...spec.spec, width: Math.floor((width - AXES) / columns) } };
+  }
+
   async function draw(figure) {
     const key = figure.dataset.chart;
     const target = figure.querySelector(".live");
@@ -20,7 +28,7 @@
     // The plot fills its container, which must have a width while it is measured.
     figure.classList.add("drawn");
     try {
-      const result = await vegaEmbed(target, specs[key], {
+      const result = await vegaEmbed(target, fitted(specs[key], target.clientWidth), {
         ast: true, // Vega's interpreter: the page's policy forbids eval
         renderer: "svg",
         config: { ...config, legend: { ...config.legend, columns: columns(figure) } },
