@@ -1,4 +1,4 @@
-"""What attacks are compared on: reference recipes, and two readouts without a head."""
+"""What attacks are compared on: reference recipes, and small models for readouts that no recipe has."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from counterspin import recipes
-from counterspin.circuits import PauliExpectations, Scale, reuploading
+from counterspin.circuits import OutcomeGroups, PauliExpectations, Scale, reuploading
 from counterspin.datasets import Dataset, ScaledPCA, Split, digits
 from counterspin.models import QuantumClassifier
 from counterspin.threats import L2, Linf, ThreatModel
 from counterspin.training import CrossEntropyObjective, TrainingSettings, fit
 from counterspin.types import Box
 
-__all__ = ["Subject", "four_digits", "of_recipe", "without_head"]
+__all__ = ["Subject", "four_digits", "of_every_readout", "of_recipe", "without_head"]
 
 _CLASSES, _FEATURES, _LAYERS = 4, 8, 3
 _TRAINING = TrainingSettings(epochs=25, batch_size=64)
@@ -63,38 +63,45 @@ def without_head(subject: Subject, readout: str) -> Subject:
 
 
 @cache
-def four_digits(seed: int = 0) -> Subject:
-    """The digits 0 to 3 in `digits-reuploading`'s features: 3 uploads of fixed scale, ⟨Z⟩ of 4 qubits times T.
+def four_digits(measured: str = "expectations", seed: int = 0) -> Subject:
+    """The digits 0 to 3 in the features of `digits-reuploading`, uploaded 3 times at a fixed scale; trained in seconds.
 
-    Trained here, in seconds. The scale is fixed, so the frequencies of each feature are 1, 2 and 3 times π and a line
-    search along it is exact.
+    The frequencies of each feature are 1, 2 and 3 times π, so that a line search along it is exact.
+
+    Args:
+        measured: `"expectations"`: ⟨Z⟩ of 4 qubits times a learned T; `"probabilities"`: of the outcomes of 2 qubits.
+        seed: of the split, the first weights and the order of the samples.
     """
     data = _restricted(ScaledPCA.apply(digits(seed), _FEATURES))
     generator = torch.Generator().manual_seed(seed)
+    sampled = measured == "probabilities"
     model = QuantumClassifier(
         reuploading(_FEATURES, _LAYERS, scale=torch.pi, trainable_scale=False),
-        PauliExpectations.of(*(f"Z{qubit}" for qubit in range(_CLASSES))),
+        OutcomeGroups.first(qubits=2, classes=4) if sampled else PauliExpectations.of("Z0", "Z1", "Z2", "Z3"),
         Box.uniform(0.0, 1.0, features=_FEATURES),
-        head=Scale(torch.tensor(5.0)),
+        head=None if sampled else Scale(torch.tensor(5.0)),
         generator=generator,
     )
     fit(model, CrossEntropyObjective(), data.train, data.validation, _TRAINING, generator=generator)
     model.requires_grad_(False).eval()
-    test = data.test
-    return Subject(name="four digits", readout="T⟨Z⟩", model=model, x=test.x, y=test.y, threat=Linf(0.05, 0.1, 0.2))
+    readout = "outcome probabilities" if sampled else "T × 4 expectations"
+    return Subject(
+        name="four digits", readout=readout, model=model, x=data.test.x, y=data.test.y, threat=Linf(0.03, 0.05)
+    )
 
 
 def of_every_readout() -> tuple[Subject, ...]:
-    """Logits of a linear head, of one expectation value, of grouped outcomes; probabilities; expectation values."""
-    amplitude = of_recipe("digits-amplitude", "T × outcome probabilities", L2(0.05, 0.1, units="relative"))
+    """Logits of a linear head, of one expectation value, of scaled outcomes; bare ones; probabilities."""
+    amplitude = of_recipe("digits-amplitude", "T × 10 of 16 outcomes", L2(0.05, 0.1, units="relative"))
     expectations = four_digits()
     return (
-        of_recipe("digits-reuploading", "linear head on 8 ⟨Z⟩", Linf(0.05, 0.1)),
-        of_recipe("mnist-amplitude-1v9", "±T⟨Z⟩/2", Linf(0.05, 0.1)),
+        of_recipe("digits-reuploading", "linear head on 8 expectations", Linf(0.05, 0.1)),
+        of_recipe("mnist-amplitude-1v9", "± T/2 × one expectation", Linf(0.05, 0.1)),
         amplitude,
-        without_head(amplitude, "outcome probabilities"),
+        without_head(amplitude, "10 of 16 outcomes"),
         expectations,
-        without_head(expectations, "⟨Z⟩ of 4 qubits"),
+        without_head(expectations, "4 expectations"),
+        four_digits("probabilities"),
     )
 
 

@@ -86,3 +86,13 @@ def test_an_unreliable_run_ends_with_code_one(runs, capsys, tmp_path):
 def test_other_samples_are_refused(runs):
     with pytest.raises(UsageError, match="different samples"):
         run(runs / "a", runs / "few")
+
+
+def test_out_writes_one_offline_page(runs, tmp_path, capsys):
+    page = tmp_path / "comparison.html"
+    run(runs / "a", runs / "b", "--out", page)
+    text = page.read_text(encoding="utf-8")
+    assert "model [a]" in text
+    assert "model [b]" in text
+    assert "http-equiv" in text
+    assert capsys.readouterr().out

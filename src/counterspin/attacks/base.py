@@ -262,7 +262,7 @@ class Attack(ABC):
             if meter is not None and part is not None:
                 meter.put(alive, part)
             journal.note(oracle, alive, int(state.success.sum()))
-            state = judged(task, alive, radius[alive], state, oracle.best.double(), generator)
+            state = judged(task, alive, radius[alive], state, task.doubled(alive, oracle.best), generator)
         seconds = perf_counter() - began
         return state, budget_result(task, position, state, journal.history(state), journal.cost, seconds)
 

@@ -24,6 +24,7 @@ class Meter:
     Args:
         budget: the limits per sample; None entries are no limit.
         samples: number of samples.
+        shots: measurement shots of one query.
 
     Example:
         >>> from counterspin.threats import QueryBudget
@@ -32,19 +33,22 @@ class Meter:
         [True, True, True, False, False]
     """
 
-    def __init__(self, budget: QueryBudget, samples: int) -> None:
+    def __init__(self, budget: QueryBudget, samples: int, shots: int = 0) -> None:
         limits = (budget.queries, budget.circuits, budget.shots)
         self._limits = torch.tensor([torch.inf if limit is None else limit for limit in limits], dtype=torch.float64)
         self._left = self._limits.repeat(samples, 1)
-        self._prices = {False: torch.tensor([1.0, 1.0, 0.0]).double(), True: torch.tensor([2.0, 1.0, 0.0]).double()}
+        self._prices = {
+            False: torch.tensor([1.0, 1.0, shots], dtype=torch.float64),
+            True: torch.tensor([2.0, 1.0, shots], dtype=torch.float64),
+        }
 
     def spent(self) -> Tensor:
         """Samples that cannot afford another query `(samples,)`."""
         return (self._left < self._prices[False]).any(dim=1)
 
-    def affordable(self, sample: Tensor, *, gradient: bool) -> Tensor:
-        """Which of the rows, each of sample `sample` `(rows,)`, may be asked; the first ones where not all may."""
-        price = self._prices[gradient]
+    def affordable(self, sample: Tensor, *, gradient: bool, calls: int = 1) -> Tensor:
+        """Which of the rows, each of sample `sample` `(rows,)`, may be asked `calls` times; the first ones at most."""
+        price = calls * self._prices[gradient]
         rank = _rank_within(sample)
         return ((rank[:, None] + 1) * price <= self._left[sample] + 1e-9).all(dim=1)
 

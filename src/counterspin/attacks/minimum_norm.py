@@ -13,6 +13,7 @@ from torch import Tensor
 from counterspin.attacks.base import Attack
 from counterspin.attacks.journal import Journal
 from counterspin.attacks.meter import Meter
+from counterspin.attacks.modes import frozen
 from counterspin.attacks.oracle import Oracle
 from counterspin.attacks.results import BudgetResult
 from counterspin.attacks.task import State, Task, budget_result, judged
@@ -57,15 +58,18 @@ class MinimumNorm(Attack):
             return
         began = perf_counter()
         journal = Journal.opened(task)
-        nearest = self._nearest(task, torch.Generator().manual_seed(int(seed)), journal)
+        with frozen(task.model):
+            nearest = self._nearest(task, torch.Generator().manual_seed(int(seed)), journal)
         state = State.untouched(task)
         radii, cost = task.threat.radii(task.x.double()), journal.cost
         for position in range(len(task.threat.eps)):
             alive = (task.correct & ~state.success).nonzero()[:, 0]
-            state = judged(task, alive, radii[position, alive], state, nearest[alive])
-            if position >= len(done):
+            with frozen(task.model):
+                state = judged(task, alive, radii[position, alive], state, nearest[alive])
                 history = journal.history(state) if position == 0 else {"late_gain": [0.0] * len(task.y)}
-                yield budget_result(task, position, state, history, cost, perf_counter() - began)
+                result = budget_result(task, position, state, history, cost, perf_counter() - began)
+            if position >= len(done):
+                yield result
                 began = perf_counter()
             cost = Cost()
 
@@ -103,7 +107,7 @@ class MinimumNorm(Attack):
         clean = task.x[alive].double()
         ball = task.ball(clean, radius)
         oracle = task.oracle(alive, ball, clean, state, None, meter, nearest=True)
-        step = found.best.double() - clean
+        step = task.doubled(alive, found.best) - clean
         for beyond in _BEYOND:
             oracle.scores(ball.project(clean + (1.0 + beyond) * step))
         low, high = torch.zeros_like(radius), torch.ones_like(radius)
@@ -116,4 +120,4 @@ class MinimumNorm(Attack):
             nearer = oracle.distance < before
             low, high = torch.where(nearer, low, middle), torch.where(nearer, middle, high)
         journal.cost += oracle.cost
-        return torch.where(oracle.broken[:, None], oracle.best, found.best.double())
+        return torch.where(oracle.broken[:, None], oracle.best, task.doubled(alive, found.best))

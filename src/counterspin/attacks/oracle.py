@@ -216,7 +216,8 @@ class Oracle:
     def _admissible(self, x: Tensor) -> Tensor:
         if not self._ball.is_discrete:
             return x
-        return self._ball.tile(x.shape[0] // self._ball.rows).round(x)
+        # Stacked copies of the rows, or the first of them alone.
+        return self._ball.take(torch.arange(len(x), device=x.device) % self._ball.rows).round(x)
 
     def _settled(self) -> Tensor:
         settled = torch.zeros_like(self.broken) if self._awake else self.broken
@@ -249,12 +250,21 @@ class Oracle:
             promising = (margin < self.best_margin[sample]).nonzero()[:, 0]
             if len(promising) == 0:
                 return
-            rows, sample, x = rows[promising], sample[promising], x[promising]
-            scores = mean_scores(self.model, x, _CONFIRMATIONS)
-            for _ in range(_CONFIRMATIONS):
-                self._charge(rows, call_cost(self.model, len(rows)))
+            rows, sample, x, scores = (part[promising] for part in (rows, sample, x, scores))
+            scores = self._confirmed(rows, sample, x, scores)
             margin = self._margin(sample, scores)
         self._memory.remember(sample, x, self._ball, scores, margin)
+
+    def _confirmed(self, rows: Tensor, sample: Tensor, x: Tensor, scores: Tensor) -> Tensor:
+        """Mean scores of a stochastic model at `x`; `scores` where the query budget does not reach for them."""
+        able = torch.ones_like(sample, dtype=torch.bool)
+        if self._meter is not None:
+            able = self._meter.affordable(sample, gradient=False, calls=_CONFIRMATIONS)
+        if bool(able.any()):
+            scores = scores.index_put((able,), mean_scores(self.model, x[able], _CONFIRMATIONS).to(scores))
+            for _ in range(_CONFIRMATIONS):
+                self._charge(rows[able], call_cost(self.model, int(able.sum())))
+        return scores
 
     def _margin(self, sample: Tensor, scores: Tensor) -> Tensor:
         return verdict_margin(scores, self.y[sample], None if self.target is None else self.target[sample])

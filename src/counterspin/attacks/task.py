@@ -15,6 +15,7 @@ from counterspin.attacks.meter import Meter
 from counterspin.attacks.oracle import Oracle
 from counterspin.attacks.results import BudgetResult
 from counterspin.attacks.sequential import Status, sequential_verdict
+from counterspin.attacks.stochastic import shots_per_call
 from counterspin.attacks.verdict import margins, trace_distance
 from counterspin.errors import InputError, UsageError
 from counterspin.threats import ThreatModel
@@ -57,9 +58,18 @@ class Task:
         """Admissible sets around `center` `(n, features)` of radii `(n,)`."""
         return Ball.around(center, radius, self.threat.norm, self.box, self.threat.constraints)
 
+    def doubled(self, alive: Tensor, found: Tensor) -> Tensor:
+        """Points `(n, features)` found for the rows `alive` in float64, what was not changed exactly as it was.
+
+        A clean value rounded to float32 and back is another number, which in L0 would count as a change.
+        """
+        clean = self.x[alive].double()
+        return torch.where(found == clean.to(found), clean, found.double())
+
     def meter(self) -> Meter | None:
         """A fresh query budget of all samples; None where the threat has no limit."""
-        return None if self.threat.budget is None else Meter(self.threat.budget, len(self.x))
+        budget = self.threat.budget
+        return None if budget is None else Meter(budget, len(self.x), shots_per_call(self.model))
 
     def oracle(
         self,

@@ -17,6 +17,7 @@ __all__ = ["compare"]
 def compare(
     run_a: Annotated[Path, typer.Argument(help="Directory of a finished run.")],
     run_b: Annotated[Path, typer.Argument(help="Directory of another one, on the same samples and threat.")],
+    out: Annotated[Path | None, typer.Option(help="Also write the comparison as one offline HTML file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Compare two runs sample by sample: difference with its interval, exact McNemar test, Holm's adjustment.
@@ -26,6 +27,10 @@ def compare(
     from counterspin.evaluation.compare import compare_runs
 
     record = compare_runs(run_a, run_b)
+    if out is not None:
+        from counterspin.report import write_comparison  # here: the charts' library takes long to import
+
+        write_comparison(record, out)
     if as_json:
         typer.echo(json.dumps(record.to_json()))
     else:

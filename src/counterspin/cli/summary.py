@@ -44,7 +44,12 @@ def _bounds(record: AuditRecord) -> Table:
     """What is known at each ε; one row per budget, so that any number of them fits a narrow terminal."""
     first = record.budgets[0]
     open_ = first.worst_case_upper is not None
-    columns = ["worst case", *["undecided as robust"] * open_, *["exact"] * (first.exact is not None), *["certified"] * (first.certified is not None)]
+    columns = [
+        "worst case",
+        *["undecided as robust"] * open_,
+        *["exact"] * (first.exact is not None),
+        *["certified"] * (first.certified is not None),
+    ]
     table = _table(["ε", *columns])
     for budget in record.budgets:
         cells = {

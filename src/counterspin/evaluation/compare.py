@@ -154,8 +154,7 @@ def _check_comparable(one: _Run, two: _Run) -> None:
     differing = [
         f"{name} ({_short(threats[0].get(name))} against {_short(threats[1].get(name))})"
         for name in sorted(threats[0].keys() | threats[1].keys())
-        # A field that a run of an earlier version does not know was empty then.
-        if name != "eps" and (threats[0].get(name) or None) != (threats[1].get(name) or None)
+        if name != "eps" and _stated(threats[0].get(name)) != _stated(threats[1].get(name))
     ]
     if differing:
         raise UsageError(
@@ -167,6 +166,11 @@ def _check_comparable(one: _Run, two: _Run) -> None:
             f"{one.path} and {two.path} have no budget in common (eps {_short(one.eps)} against {_short(two.eps)}); "
             "audit both models at the same --eps."
         )
+
+
+def _stated(value: Any) -> Any:
+    """A field of a threat; None for an empty list, which runs of earlier versions do not know. Class 0 is a target."""
+    return None if value == [] else value
 
 
 def _samples(run: _Run) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from counterspin.types import Classifier
+from counterspin.attacks.modes import frozen
+from counterspin.attacks.stochastic import shots_per_call
+from counterspin.types import Classifier, HasTwin
 
 __all__ = ["bytes_digest", "model_digest", "run_key", "tensors_digest"]
 
@@ -59,19 +61,24 @@ def model_digest(model: Classifier, x: Tensor) -> str:
 
     Weights alone do not tell two circuits apart, and a model brought by a user may have none, so the scores of the
     first samples enter as well, rounded to 6 digits: the last bits depend on the number of threads. A stochastic model
-    counts by type and weights only.
+    counts by its twin's scores and its shots, where it has them, and by what its printed form says of it. So does the
+    box, which decides what an attacker may do.
 
     Args:
         model: any classifier.
         x: samples `(batch, features)`.
     """
-    parts = {}
+    parts = {f"bounds/{name}": getattr(model.bounds, name) for name in ("lower", "upper", "periodic")}
+    kind = [f"{type(model).__module__}.{type(model).__qualname__}", model.outputs]
     if isinstance(model, nn.Module):
-        parts = {f"weights/{name}": value for name, value in model.state_dict().items()}
-    if not model.stochastic:
-        with torch.no_grad():
-            scores = model(x[:_PROBES].to(torch.float64)).to(torch.float64)
+        parts |= {f"weights/{name}": value for name, value in model.state_dict().items()}
+    answers = model
+    if model.stochastic:
+        kind += [str(shots_per_call(model)), repr(model) if isinstance(model, nn.Module) else ""]
+        answers = model.twin if isinstance(model, HasTwin) else None
+    if answers is not None:
+        with frozen(answers), torch.no_grad():
+            scores = answers(x[:_PROBES].to(torch.float64)).to(torch.float64)
         # Adding zero turns -0.0 into 0.0.
         parts["scores"] = torch.round(scores, decimals=6) + 0.0
-    kind = f"{type(model).__module__}.{type(model).__qualname__}"
-    return bytes_digest(f"{kind}|{tensors_digest(parts)}".encode())
+    return bytes_digest("|".join([*kind, tensors_digest(parts)]).encode())

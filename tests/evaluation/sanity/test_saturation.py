@@ -56,6 +56,7 @@ def test_nothing_to_attack_is_skipped(helpers):
     context = helpers.build(helpers.Function(helpers.linear), y=wrong, suite=())
     assert not torch.any(context.correct)
     assert SameSuccessByLoss().run(context).status == "SKIP"
-    model = helpers.Function(helpers.linear)
-    model.differentiable = False
-    assert SameSuccessByLoss().run(helpers.build(model, suite=())).status == "SKIP"
+    for name, value in (("differentiable", False), ("stochastic", True)):
+        model = helpers.Function(helpers.linear)
+        setattr(model, name, value)
+        assert SameSuccessByLoss().run(helpers.build(model, suite=())).status == "SKIP"

@@ -15,6 +15,7 @@ from counterspin.evaluation.sanity.doubling import MoreIterations, MoreRestarts
 from counterspin.evaluation.sanity.frozen_twin import FrozenRandomness
 from counterspin.evaluation.sanity.gradient_free import GradientFreeBelowWhiteBox
 from counterspin.evaluation.sanity.gradients import GradientsAgree
+from counterspin.evaluation.sanity.informative import InformativeEvaluation
 from counterspin.evaluation.sanity.intervals import NarrowIntervals
 from counterspin.evaluation.sanity.known_masks import KnownMasksAreBroken
 from counterspin.evaluation.sanity.no_op import NoOpDirections
@@ -34,7 +35,7 @@ from counterspin.evaluation.sanity.vanishing import VanishingBudget
 
 __all__ = ["CHECKS", "checks_of", "run_checks"]
 
-# In the order of their ids, S01 to S28.
+# In the order of their ids, S01 to S29.
 CHECKS: tuple[Check, ...] = (
     BatchIndependence(),
     AdmissibleInputs(),
@@ -64,6 +65,7 @@ CHECKS: tuple[Check, ...] = (
     PairedDifferences(),
     Reproducible(),
     ReportedWorstCase(),
+    InformativeEvaluation(),
 )
 
 _TIERS: tuple[str, ...] = ("quick", "standard", "paper")
