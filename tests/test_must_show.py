@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import torch
+from command_line import counterspin, standing
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -22,14 +20,6 @@ COMMAND = "audit digits-amplitude --norm l2 --units relative --box none --eps 0.
 SCHEMA = Path(__file__).parents[1] / "schemas" / "audit-1.json"
 
 
-def counterspin(command: str, out: Path) -> str:
-    """What the command prints, run as a stranger runs it."""
-    program = [sys.executable, "-c", "from counterspin.cli import main; main()"]
-    done = subprocess.run([*program, *command.split(), "--out", str(out)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def files(directory: Path) -> dict[str, tuple[int, str]]:
     """Time of change and content of every file."""
     return {
@@ -39,24 +29,11 @@ def files(directory: Path) -> dict[str, tuple[int, str]]:
     }
 
 
-def standing(directory: Path, index: int, attacks: set[str]) -> int:
-    """Samples that are correct and unbroken by all of `attacks` at the budget `index`, from the stored rows."""
-    connection = sqlite3.connect(f"file:{directory / 'samples.sqlite'}?mode=ro&immutable=1", uri=True)
-    try:
-        rows = connection.execute(
-            "SELECT sample, attack, correct, success FROM samples WHERE eps_index = ?", (index,)
-        ).fetchall()
-    finally:
-        connection.close()
-    broken = {sample for sample, attack, _, success in rows if success and attack in attacks}
-    return len({sample for sample, _, correct, _ in rows if correct} - broken)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str, Any]]:
     """The run directory of the command, what it printed, and that as a record."""
     out = tmp_path_factory.mktemp("must-show") / "run"
-    printed = counterspin(COMMAND, out)
+    printed = counterspin(COMMAND, "--out", str(out))
     return out, printed, json.loads(printed)
 
 
@@ -88,8 +65,8 @@ def test_gradient_attacks_end_at_most_four_points_above_exact_at_the_median_radi
     _, _, record = run
     budget = min(record["budgets"], key=lambda b: abs(b["eps"] - record["median_radius"]["value"]))
     assert budget["worst_case_gradient"]["value"] - budget["exact"]["upper"]["value"] <= 0.04
-    assert budget["attacks"]["pgd"]["config"]["steps"] >= 40
-    assert budget["attacks"]["pgd"]["config"]["restarts"] >= 1
+    assert budget["attacks"]["apgd-margin"]["config"]["steps"] >= 40
+    assert budget["attacks"]["apgd-margin"]["config"]["restarts"] >= 1
 
 
 def test_the_stored_rows_reproduce_each_number(run):
@@ -97,7 +74,7 @@ def test_the_stored_rows_reproduce_each_number(run):
     for index, budget in enumerate(record["budgets"]):
         names = set(budget["attacks"])
         gradient = {name for name, attack in budget["attacks"].items() if "gradient" in attack["config"]}
-        assert gradient == names - {"random", "exact"}
+        assert gradient == names - {"random", "square", "exact"}
         assert standing(out, index, names) == round(200 * budget["worst_case"]["value"])
         assert standing(out, index, gradient) == round(200 * budget["worst_case_gradient"]["value"])
         for name, attack in budget["attacks"].items():
@@ -130,13 +107,13 @@ def broken(scores: Tensor, y: Tensor) -> Tensor:
 def test_the_same_command_again_recomputes_nothing_and_prints_the_same(run):
     out, printed, _ = run
     before = files(out)
-    assert counterspin(COMMAND, out) == printed
+    assert counterspin(COMMAND, "--out", str(out)) == printed
     assert files(out) == before
 
 
 def test_the_default_box_keeps_the_order_and_claims_nothing_exact(tmp_path):
     out = tmp_path / "run"
-    record = json.loads(counterspin("audit digits-amplitude --quick --samples 100 --json", out))
+    record = json.loads(counterspin("audit digits-amplitude --quick --samples 100 --json", "--out", str(out)))
     assert record["threat"]["box"] == "data"
     for budget in record["budgets"]:
         assert budget["exact"] is None

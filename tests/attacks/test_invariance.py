@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from counterspin.attacks import (
     APGD,
     BIM,
-    DDN,
     FGSM,
     FMN,
     MIM,
@@ -51,7 +50,7 @@ ANY = (
     CoordinateAttack(restarts=1),
 )
 # From the clean input, and equal in every feature's and class's eyes.
-DETERMINISTIC = (FGSM(), FGSM(loss=Margin()), BIM(), MIM(), DeepFool(), Corners())
+DETERMINISTIC = (FGSM(), FGSM(loss=Margin()), BIM(), MIM(), Corners())
 
 
 class Affine:
@@ -102,22 +101,18 @@ def test_what_breaks_at_a_budget_breaks_at_larger_ones(attack):
     assert 0 < int(result.success.sum()) < result.success.numel()
 
 
-@pytest.mark.parametrize("attack", DETERMINISTIC, ids=lambda attack: attack.name)
 @given(seed=seeds, small=st.floats(0.01, 0.2), growth=st.floats(1.0, 3.0))
-@settings(max_examples=10, deadline=None)
-def test_so_it_does_from_a_cold_start_where_no_start_is_random(attack, seed, small, growth):
-    # On an affine model the steepest direction is the same everywhere, but for the box.
+@settings(max_examples=4, deadline=None)
+def test_so_it_does_from_a_cold_start_where_every_point_is_tried(seed, small, growth):
+    # A margin over affine scores is lowest at a corner, unless the box cuts it.
     model, x, y = affine(seed)
     model.bounds = Box.unbounded(FEATURES)
-    smaller, larger = (attack(model, x, y, Linf(eps)).success[0] for eps in (small, growth * small))
-    if model.classes == 2 or attack.name in ("corners", "deepfool"):
-        assert not (smaller & ~larger).any()
-    else:
-        assert int(larger.sum()) >= int(smaller.sum())
+    smaller, larger = (Corners()(model, x, y, Linf(eps)).success[0] for eps in (small, growth * small))
+    assert not (smaller & ~larger).any()
 
 
 @given(seed=seeds, order=st.permutations(range(CLASSES)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_renaming_classes_changes_no_point(seed, order):
     model, x, y = affine(seed)
     order = torch.tensor(order)
@@ -130,7 +125,7 @@ def test_renaming_classes_changes_no_point(seed, order):
 
 
 @given(seed=seeds, order=st.permutations(range(FEATURES)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_reordering_features_reorders_the_points(seed, order):
     model, x, y = affine(seed)
     reordered = Affine(model.w[:, order], model.b, model.bounds)
@@ -143,13 +138,13 @@ def test_reordering_features_reorders_the_points(seed, order):
 
 
 @given(seed=seeds, exponent=st.integers(-2, 2))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_the_scale_of_amplitudes_matters_to_nobody(seed, exponent):
     model, x, y = amplitude(seed)
     factor = 2.0**exponent  # exact in floating point, so that no rounding differs
     assert torch.allclose(model(factor * x), model(x), rtol=0, atol=1e-12)
     threat = L2(0.1, 0.3, units="relative", box="none")
-    for attack in (FGSM(), APGD(steps=6, restarts=2), FMN(steps=10, restarts=1), DDN(steps=10), ExactL2Attack()):
+    for attack in (FGSM(), APGD(steps=6, restarts=2), FMN(steps=6, restarts=1), ExactL2Attack()):
         before, after = attack(model, x, y, threat), attack(model, factor * x, y, threat)
         assert torch.equal(before.success, after.success), attack.name
         assert torch.allclose(factor * before.x_adv, after.x_adv, rtol=1e-6, atol=0), attack.name
@@ -157,7 +152,7 @@ def test_the_scale_of_amplitudes_matters_to_nobody(seed, exponent):
 
 
 @given(seed=seeds, order=st.permutations(range(4)))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_every_further_attack_leaves_as_many_samples_or_fewer(seed, order):
     model, x, y = affine(seed)
     threat, attacks = Linf(0.05, 0.1), (FGSM(), RandomDraws(draws=30), PGD(steps=5), Corners())

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from counterspin.attacks.evasion.pgd import PGD
 from counterspin.attacks.evasion.random_draws import RandomDraws
+from counterspin.attacks.evasion.square import Square
 from counterspin.attacks.gradients import ParameterShift
 from counterspin.attacks.meter import Meter
 from counterspin.threats import Linf, QueryBudget
@@ -82,3 +83,25 @@ def test_budgets_that_make_no_sense_are_refused():
 
     with pytest.raises(UsageError):
         QueryBudget(queries=0)
+
+
+@pytest.mark.parametrize("budget", [QueryBudget(queries=7), QueryBudget(queries=40), QueryBudget(shots=1000)])
+@pytest.mark.parametrize("attack", [RandomDraws(draws=200), Square(queries=50, restarts=3)], ids=["random", "square"])
+def test_confirmations_and_shots_of_a_stochastic_model_stay_within_the_budget(attack, budget):
+    # The first answers have no price in shots yet, and each promising one is confirmed by 16 calls.
+    x, y = torch.ones(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.long)
+    cost = attack(_Noisy(), x, y, Linf(0.1, budget=budget)).cost
+    for spent, limit in ((cost.forwards, budget.queries), (cost.shots, budget.shots)):
+        assert limit is None or 0 < spent <= limit * len(x)
+
+
+class _Noisy:
+    classes, outputs, stochastic, shots_per_call = 2, "logits", True, 100
+    bounds = Box.unbounded(3)
+
+    def __init__(self):
+        self.generator = torch.Generator().manual_seed(0)
+
+    def __call__(self, x):
+        margin = x.sum(dim=1) + torch.randn(len(x), generator=self.generator, dtype=x.dtype)
+        return torch.stack([margin, 0 * margin], dim=1)

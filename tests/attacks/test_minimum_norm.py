@@ -10,7 +10,7 @@ from counterspin.attacks.evasion.ddn import DDN
 from counterspin.attacks.evasion.deepfool import DeepFool
 from counterspin.attacks.evasion.fmn import FMN
 from counterspin.optimum import nearest_flips
-from counterspin.threats import L2, Linf, QueryBudget
+from counterspin.threats import L0, L2, Group, Linf, QueryBudget
 from counterspin.types import Box
 
 SEARCHES = [
@@ -185,3 +185,56 @@ def test_misclassified_samples_are_never_attacked(linear_case, seeded):
     result = DDN(steps=5)(model, x, 1 - y, L2(1.0, box="none"), generator=seeded())
     assert not bool(result.success.any())
     assert result.cost.forwards == 0
+
+
+@pytest.mark.parametrize("attack", [FMN(steps=20), DDN(steps=20), CarliniWagner(steps=10)], ids=lambda a: a.name)
+def test_three_classes_and_listed_values_are_served(attack, cosine, seeded):
+    model = cosine(classes=3)
+    x = torch.tensor([[0.0], [0.5], [1.0]], dtype=torch.float64)
+    levels = (Group(features=(0,), values=tuple((0.25 * k,) for k in range(5))),)
+    result = attack(model, x, model.labels(x), L2(0.25, 0.5, groups=levels), generator=seeded())
+    # A quarter to either side is a tie of two neighbouring classes, half is the next class itself.
+    assert result.success[1].all()
+    assert set(result.x_adv.flatten().tolist()) <= {0.0, 0.25, 0.5, 0.75, 1.0}
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_clean_value_rounded_to_float32_is_no_change(precision, linear, seeded):
+    # Thirds are not float32 numbers; the first feature alone flips the sample.
+    model = linear([1.0, 0.1, 0.1, 0.1], -0.5, bounds=Box.uniform(0.0, 1.0, 4))
+    x = torch.full((3, 4), 1 / 3, dtype=torch.float64)
+    result = FMN(steps=30, precision=precision)(model, x, model.labels(x), L0(4), generator=seeded())
+    assert result.distance.tolist() == [[1.0] * 3]
+    assert ((result.x_adv[0] != x).sum(dim=1) == 1).all()
+
+
+def test_a_module_in_training_mode_is_attacked_in_evaluation_mode(seeded):
+    class Dropping(torch.nn.Module):
+        classes, outputs, stochastic, bounds = 2, "logits", False, Box.uniform(0.0, 1.0, 4)
+
+        def __init__(self):
+            super().__init__()
+            self.drop = torch.nn.Dropout(0.5)
+
+        def forward(self, x):
+            margin = self.drop(x).sum(dim=1) - 0.5
+            return torch.stack([margin, -margin], dim=1)
+
+    model, x = Dropping().train(), torch.full((8, 4), 0.5, dtype=torch.float64)
+    # All features at 0.5 sum to 2: the boundary is 0.75 away, which dropping half of them would halve.
+    result = FMN(steps=20)(model, x, torch.zeros(8, dtype=torch.long), L2(0.5), generator=seeded())
+    assert result.correct.all()
+    assert not result.success.any()
+    assert model.training
+    assert model.drop.training
+
+
+def test_a_search_that_was_still_gaining_says_so_at_every_budget(linear, seeded):
+    # Ten steps of a walk whose ball is out of reach: the margin falls to the end.
+    model = linear([1.0, 1.0], 10.0, bounds=Box.uniform(-20.0, 20.0, 2))
+    x = torch.zeros(3, 2, dtype=torch.float64)
+    result = FMN(steps=3, restarts=1)(model, x, model.labels(x), L2(0.5, 1.0), generator=seeded())
+    assert not result.success.any()
+    first, last = (budget.history["late_gain"] for budget in result.budgets)
+    assert min(first) > 0.5
+    assert last == first

@@ -8,6 +8,7 @@ from counterspin.attacks.gradients import Autodiff
 from counterspin.attacks.losses import CrossEntropy, Margin
 from counterspin.attacks.oracle import ROWS_PER_CALL, Oracle
 from counterspin.errors import CapabilityError, ModelError
+from counterspin.threats import Constraints, Group
 from counterspin.types import Cost
 
 
@@ -153,3 +154,15 @@ def test_trace_and_late_gain_follow_the_best_margin(linear):
     assert len(oracle.trace) == 20
     assert oracle.trace[0] == (0, pytest.approx(2 * 1.98))
     assert oracle.late_gain.tolist() == pytest.approx([0.2, 0.0])
+
+
+@pytest.mark.parametrize("asked", [1, 2, 4])
+def test_discrete_threats_take_the_first_rows_alone_and_stacked_copies(linear, asked):
+    # Two copies of one sample: an attack may ask about the first one, both, or two stacks of them.
+    binary = Constraints(groups=(Group(features=(0,), values=((0.0,), (1.0,))),))
+    ball = Ball.around(zeros(1), torch.ones(1, dtype=torch.float64), "linf", None, binary).tile(2)
+    clean = zeros(1)
+    oracle = Oracle(linear([1.0], -2.0), ball, torch.tensor([1]), best=clean, best_margin=torch.full((1,), 2.0))
+    scores = oracle.scores(torch.full((asked, 1), 0.9, dtype=torch.float64))
+    assert scores.tolist() == [[-0.5, 0.5]] * asked
+    assert oracle.best.tolist() == [[1.0]]

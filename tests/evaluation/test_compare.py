@@ -100,6 +100,7 @@ def test_an_unreliable_run_makes_the_comparison_unreliable(tmp_path):
             {"threat": {**THREAT, "norm": "l2", "box": "none"}},
             r'different threats: box \("data" against "none"\), norm',
         ),
+        ({"threat": {**THREAT, "target": 0}}, r"target \(null against 0\)"),
         ({"threat": {**THREAT, "mask": [True, False]}}, r"mask \(null against \[true, false\]\)"),
         ({"threat": {**THREAT, "eps": [0.3, 0.4]}}, r"no budget in common \(eps \[0\.1, 0\.2\] against \[0\.3, 0\.4\]"),
     ],

@@ -2,7 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from counterspin.circuits import PauliExpectations, reuploading
 from counterspin.evaluation.fingerprints import model_digest, run_key, tensors_digest
+from counterspin.models import QuantumClassifier, SampledModel
+from counterspin.noise import NoiseModel
 from counterspin.types import Box
 
 
@@ -53,3 +56,24 @@ def test_model_digest_of_a_stochastic_model_repeats():
     x = torch.rand(5, 3, generator=torch.Generator().manual_seed(0))
     model = Linear(torch.eye(3), stochastic=True)
     assert model_digest(model, x) == model_digest(model, x)
+
+
+def test_model_digest_sees_the_box():
+    x = torch.rand(5, 3, generator=torch.Generator().manual_seed(0))
+    narrow, wide = Linear(torch.eye(3)), Linear(torch.eye(3))
+    wide.bounds = Box.uniform(0.0, 2.0, 3)
+    assert model_digest(narrow, x) != model_digest(wide, x)
+
+
+def test_model_digest_sees_shots_noise_and_circuit_of_a_sampled_model():
+    def sampled(shots=100, scale=1.0, noise=None):
+        box = Box.uniform(0.0, 1.0, 2)
+        circuit = reuploading(2, 1, scale=scale, trainable_scale=False)
+        exact = QuantumClassifier(circuit, PauliExpectations.of("Z0", "Z1"), box, weights=torch.zeros(circuit.weights))
+        return SampledModel(exact, shots=shots, noise=noise)
+
+    x = torch.rand(5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    kinds = [sampled(), sampled(shots=10), sampled(scale=2.0), sampled(noise=NoiseModel(readout_flips=(0.1, 0.1)))]
+    digests = [model_digest(model, x) for model in kinds]
+    assert len(set(digests)) == len(kinds)
+    assert digests == [model_digest(model, x) for model in kinds]

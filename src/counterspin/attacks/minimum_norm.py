@@ -66,7 +66,9 @@ class MinimumNorm(Attack):
             alive = (task.correct & ~state.success).nonzero()[:, 0]
             with frozen(task.model):
                 state = judged(task, alive, radii[position, alive], state, nearest[alive])
-                history = journal.history(state) if position == 0 else {"late_gain": [0.0] * len(task.y)}
+                history = journal.history(state)
+                # The traces belong to the search, which stands at the first budget; late gains to every survivor.
+                history = history if position == 0 else {"late_gain": history["late_gain"]}
                 result = budget_result(task, position, state, history, cost, perf_counter() - began)
             if position >= len(done):
                 yield result

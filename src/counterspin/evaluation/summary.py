@@ -88,11 +88,12 @@ def _budget_record(
     # What may stand: no attack is known to have broken it, though a test of a stochastic model may not have decided.
     possible = correct if undecided is None else correct | undecided
     for result in results.values():
-        budget = result.budgets[index]
-        standing &= ~_fallen(budget)
-        possible = possible & ~budget.success
-        if "gradient" in result.config:
-            standing_gradient &= ~_fallen(budget)
+        # What broke at a smaller budget is within this one too, whatever the attack did at it.
+        for budget in result.budgets[: index + 1]:
+            standing &= ~_fallen(budget)
+            possible = possible & ~budget.success
+            if "gradient" in result.config:
+                standing_gradient &= ~_fallen(budget)
     proved = certified.radius
     return BudgetRecord(
         eps=eps,

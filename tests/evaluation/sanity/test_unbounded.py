@@ -10,7 +10,7 @@ from counterspin.certificates.base import CertificateResult
 from counterspin.circuits import OutcomeGroups, Scale, amplitude_encoding, strongly_entangling
 from counterspin.evaluation.sanity.unbounded import UnboundedBudget
 from counterspin.models import QuantumClassifier
-from counterspin.threats import L0, L2, Group, Linf
+from counterspin.threats import L0, L2, Group, Linf, QueryBudget
 from counterspin.types import Box
 
 
@@ -32,6 +32,13 @@ def test_plain_models_pass(helpers, threat):
         y[y == 2] = 0
     record = UnboundedBudget().run(helpers.build(helpers.Function(helpers.linear), x=x, y=y, threat=threat))
     assert (record.status, record.statistic) == ("PASS", 0.0)
+
+
+def test_a_query_budget_is_no_masked_gradient(helpers):
+    x = helpers.samples()
+    threat = L2(0.01, budget=QueryBudget(queries=2))
+    context = helpers.build(helpers.Function(helpers.linear), x=x, threat=threat, suite=(PGD(steps=20),))
+    assert UnboundedBudget().run(context).status == "PASS"
 
 
 def test_a_target_no_known_point_reaches_is_skipped(helpers):

@@ -90,10 +90,10 @@ class SanityContext:
 
     @property
     def worst_case(self) -> Tensor:
-        """Samples broken by any attack `(budgets, batch)`."""
+        """Samples broken by any attack at this or a smaller budget `(budgets, batch)`."""
         broken = torch.zeros(len(self.threat.eps), len(self.y), dtype=torch.bool)
         for result in self.results.values():
-            broken |= result.success
+            broken |= result.success.int().cummax(dim=0).values.bool()
         return broken
 
     def attack_again(
@@ -114,7 +114,7 @@ class SanityContext:
         generator = derived_generator(self.seed, label, attack.name)
         result = attack(self.model if model is None else model, self.x[rows], self.y[rows], threat, generator=generator)
         if model is None:
-            self.tally.add(result.cost)
+            self.tally.add(result.cost + result.verdict_cost)
         return result
 
 

@@ -72,7 +72,7 @@ class PlantedPointsFound(Check):
                 model=model,
                 x=context.x[row : row + 1],
                 y=torch.zeros(1, dtype=torch.int64),
-                threat=replace(context.threat, eps=context.threat.eps[-1:], target=None),
+                threat=replace(context.threat, eps=context.threat.eps[-1:], target=None, budget=None),
             )
             one = torch.zeros(1, dtype=torch.int64)
             label = f"{self.id}/{row}"

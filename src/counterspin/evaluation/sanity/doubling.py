@@ -35,6 +35,8 @@ class _Doubling(Check):
 
     def run(self, context: SanityContext) -> CheckRecord:
         """WARN beyond 1 point or 1 % of the median margin, FAIL beyond 5 points (and at least 2 samples)."""
+        if context.threat.budget is not None:
+            return self.record("SKIP", "The query budget of the threat ends every attack, twice the effort as well.")
         if not context.results:
             return self.record("SKIP", "No attack to double.")
         budget = contested_budget(context)

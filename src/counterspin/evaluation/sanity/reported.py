@@ -32,7 +32,7 @@ class ReportedWorstCase(Check):
             return self.record("FAIL", advice, statistic=float(len(missing)), threshold=0.0)
         standing = torch.ones_like(context.worst_case)
         for rows in context.rows.values():
-            standing &= rows.correct & ~rows.broken
+            standing &= rows.correct & ~rows.broken.int().cummax(dim=0).values.bool()
         recomputed = standing.double().mean(dim=1)
         gap = float((recomputed - torch.tensor(context.reported, dtype=torch.float64)).abs().max())
         if gap > _ROUNDING:

@@ -63,13 +63,13 @@ class UnboundedBudget(Check):
 
 
 def _unbounded(context: SanityContext) -> dict[str, Any] | None:
-    """Fields of a threat that reaches every admissible point; None if there is none."""
+    """Fields of a threat that reaches every admissible point, with as many queries as it takes; None if none does."""
     bounds = context.model.bounds
     diameter = float(context.threat.size(bounds.upper - bounds.lower))
     if context.threat.box == "data" and diameter < torch.inf:
-        return {"eps": (diameter,), "units": "feature"}
+        return {"eps": (diameter,), "units": "feature", "budget": None}
     if _is_amplitude_encoded(context.model) and not context.threat.constraints:
-        return {"eps": (_BEYOND_ORIGIN,), "units": "relative"}
+        return {"eps": (_BEYOND_ORIGIN,), "units": "relative", "budget": None}
     return None
 
 

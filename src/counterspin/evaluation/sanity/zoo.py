@@ -122,7 +122,9 @@ def specimens(*, samples: int = 60, seed: int = 0, norm: str = "linf") -> tuple[
         masked("temperature 1e-3", masks.temperature(1e-3), "S20", "a softmax that is saturated in float32"),
         specimen("encoding poles", poles, on_poles, "S19", "a third of the features have no gradient", "S22"),
         masked("noise, undeclared", masks.noisy(0.3, noise), "S15", "random scores, declared fixed", _CHANGING),
-        masked("noise, declared", masks.noisy(0.3, noise), "S15", "undecided verdicts near the boundary", "", True),
+        masked(
+            "noise, declared", masks.noisy(0.3, noise), "S15", "undecided verdicts near the boundary", "S07 S09", True
+        ),
         masked("batch statistics", masks.batch_centred, "S01", "predictions depend on other samples", _CHANGING),
         specimen("training mode", training, uploads, "S01", "evaluated in training mode"),
         specimen("false certificate", Overstated(vector).eval(), amplitudes, "S24", "a proof for another model"),
