@@ -21,8 +21,8 @@ _COLUMNS = {
         *("gradients_per_sample", "circuits_on_a_device", "exact_lines", "seconds"),
     ),
     "times": (
-        *("audit", "samples", "seconds", "target_seconds", "processor_seconds", "attack_seconds", "threads"),
-        *("load_before", "exit_code"),
+        *("audit", "samples", "seconds", "target_seconds", "audit_seconds", "attack_seconds", "processor_seconds"),
+        *("threads", "load_before", "exit_code"),
     ),
 }
 _TITLES = {

@@ -87,7 +87,7 @@ def _spread(rows: Sequence[dict[str, Any]]) -> float:
     return max(values) - min(values)
 
 
-def _restarts(data: list[dict[str, Any]]) -> alt.LayerChart:
+def _restarts(data: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
     names = list(dict.fromkeys(point["eps"] for point in data))
     counts = sorted({point["restarts"] for point in data})
     color = alt.Color("eps:N").scale(domain=names, range=_COLORS).legend(None)
@@ -115,7 +115,7 @@ def _restarts(data: list[dict[str, Any]]) -> alt.LayerChart:
     )
 
 
-def _losses(data: list[dict[str, Any]]) -> alt.LayerChart:
+def _losses(data: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
     cases, losses = (list(dict.fromkeys(point[key] for point in data)) for key in ("case", "loss"))
     legend, scale = alt.Legend(title=None, orient="bottom"), alt.Scale(domain=losses, range=_COLORS)
     base = alt.Chart(alt.Data(values=data)).encode(

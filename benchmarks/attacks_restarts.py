@@ -37,14 +37,14 @@ def rows(*, quick: bool) -> list[dict[str, Any]]:
 def measure(subject: Subject, eps: float, restarts: int, seeds: int) -> tuple[Tensor, float]:
     """Samples that are correct and unbroken `(seeds, samples)`, and gradients per correct sample and seed."""
     attack = APGD(steps=100, restarts=restarts, loss=Margin(), precision="float32")
-    standing, gradients = [], 0
+    standing, gradients, correct = [], 0, 0
     for seed in range(seeds):
         generator = torch.Generator().manual_seed(seed)
         result = attack(subject.model, subject.x, subject.y, Linf(eps), generator=generator)
         standing.append(result.correct & ~result.success[0])
         gradients += result.cost.backwards
-    # Clean predictions do not depend on the seed.
-    return torch.stack(standing), gradients / (seeds * max(1, int(result.correct.sum())))
+        correct += int(result.correct.sum())
+    return torch.stack(standing), gradients / max(1, correct)
 
 
 def summary(eps: float, standing: Mapping[int, Tensor], gradients: Mapping[int, float]) -> list[dict[str, Any]]:

@@ -57,7 +57,7 @@ def test_the_quick_suite_is_pinned():
         FGSM(precision="float32"),
         APGD(steps=50, restarts=3, loss=CrossEntropy(), precision="float32"),
         APGD(steps=50, restarts=5, loss=Margin(), precision="float32"),
-        TargetedAPGD(steps=50, restarts=1, rivals=9, precision="float32"),
+        TargetedAPGD(steps=50, restarts=1, rivals=3, precision="float32"),
         RandomDraws(draws=1000, precision="float32"),
         Corners(precision="float32"),
         Exhaustive(),
