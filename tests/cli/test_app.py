@@ -204,7 +204,7 @@ def test_ctrl_c_keeps_finished_work_and_the_same_command_resumes(saved):
     while not list(saved.glob("run/adversarials/*.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
     assert process.returncode == 130, error
     assert "the same command resumes" in error
     assert "Traceback" not in error
