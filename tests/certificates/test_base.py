@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from counterspin.certificates import Certificate, ExactL2Certificate
-from counterspin.certificates.base import Radii, in_norm_of
+from counterspin.certificates.base import Assumptions, Radii, in_norm_of
 from counterspin.errors import CapabilityError, ConditionsError, InputError, ModelError
-from counterspin.threats import L2, Linf
+from counterspin.threats import L0, L2, Linf
 from counterspin.types import Box
 
 
@@ -35,9 +35,16 @@ class LinearCertificate(Certificate):
 
     name: ClassVar[str] = "linear"
 
-    def _radii(self, model, x, y, target, threat):
-        distance, assumptions = in_norm_of(threat, (x @ model.w).abs() / 5, 2)
-        return Radii(lower=distance, upper=distance, exact=distance > 0, assumptions=assumptions)
+    def _prepare(self, model, threat):
+        if threat.mask is not None:
+            raise ConditionsError("certificate linear moves every feature; leave out the mask.")
+        return model.w / 5
+
+    def _radii(self, model, prepared, task):
+        distance, notes = in_norm_of(task.threat, (task.x @ prepared).abs(), 2)
+        points = task.x - (task.x @ prepared)[:, None] * prepared
+        assumptions = Assumptions(notes=notes)
+        return Radii(lower=distance, upper=distance, exact=distance > 0, assumptions=assumptions, points=points)
 
 
 X = torch.tensor([[0.3, 0.4], [-0.3, -0.4], [0.4, -0.3]], dtype=torch.float64)
@@ -49,7 +56,24 @@ def test_misclassified_and_tied_samples_have_radius_zero():
     torch.testing.assert_close(result.radius_lower, torch.tensor([0.5, 0.0, 0.0], dtype=torch.float64))
     torch.testing.assert_close(result.radius_upper, torch.tensor([0.5, 0.0, 0.0], dtype=torch.float64))
     assert result.method == "linear"
-    assert result.seconds >= 0
+    assert result.seconds >= result.prepare_seconds >= 0
+    torch.testing.assert_close(result.points[1:], X[1:])
+    torch.testing.assert_close(result.points[0], torch.zeros(2, dtype=torch.float64))
+
+
+def test_verdicts_per_sample():
+    result = LinearCertificate()(Linear(), X, Y, L2(0.1))
+    assert result.verdicts(0.4) == ["proved", "counterexample", "counterexample"]
+    # A flip exactly at the radius is within reach.
+    assert result.verdicts(result.radius_lower)[0] == "counterexample"
+    assert dataclasses.replace(result, radius_upper=result.radius_upper + 1).verdicts(0.6)[0] == "inconclusive"
+
+
+def test_refusal_says_why_and_nothing_otherwise():
+    assert LinearCertificate().refusal(Linear(), L2(0.1)) is None
+    assert "leave out the mask" in LinearCertificate().refusal(Linear(), L2(0.1, mask=(True, False)))
+    assert "norm is l0" in LinearCertificate().refusal(Linear(), L0(1))
+    assert "effective observables" in ExactL2Certificate().refusal(Linear(), L2(0.1))
 
 
 def test_accepts_lists_arrays_and_float32():

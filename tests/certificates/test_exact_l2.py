@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterspin.certificates import ExactL2Certificate
+from counterspin.certificates import Assumptions, ExactL2Certificate
 from counterspin.circuits import Linear, PauliExpectations, amplitude_encoding, angle_encoding, strongly_entangling
 from counterspin.errors import CapabilityError, ConditionsError
 from counterspin.models import MLP, QuantumClassifier
@@ -28,7 +28,7 @@ def test_tabulated_values(bit, p, sine):
     assert result.radius_upper.item() == pytest.approx(4 * math.sin(math.asin(2 * p - 1) / 2), rel=1e-9)
     assert result.exact.tolist() == [True]
     assert result.method == "exact-l2"
-    assert result.assumptions == ("state preparation ideal",)
+    assert result.assumptions == Assumptions(preparation="ideal")
     assert result.seconds > 0
 
 
@@ -77,7 +77,7 @@ def test_box_and_linf_make_no_exact_claim(entangled):
     torch.testing.assert_close(boxed.radius_lower, free.radius_lower, rtol=0, atol=0)
     for result in (linf, linf_free):
         torch.testing.assert_close(result.radius_lower, free.radius_lower / math.sqrt(8), rtol=1e-12, atol=0)
-        assert any("norm inequality" in sentence for sentence in result.assumptions)
+        assert any("norm inequality" in sentence for sentence in result.assumptions.notes)
     for result in (boxed, linf, linf_free):
         assert not bool(result.exact.any())
         assert torch.isinf(result.radius_upper[1:]).all()

@@ -49,7 +49,7 @@ def test_tabulated_values_through_a_model(bit, p, theta, infidelity, sine, scale
     assert result.radius_lower.item() == pytest.approx(3 * sine, abs=3e-6)
     assert result.radius_upper.item() == math.inf
     assert result.exact.tolist() == [False]
-    assert "state preparation ideal" in result.assumptions
+    assert result.assumptions.preparation == "ideal"
 
 
 def test_loser_and_tie_have_radius_zero():
@@ -114,7 +114,7 @@ def test_misclassified_and_linf(bit):
     assert l2.radius_lower[1] == 0
     assert l2.radius_upper[1] == 0
     torch.testing.assert_close(linf.radius_lower, l2.radius_lower / 2, rtol=1e-12, atol=0)
-    assert any("norm inequality" in sentence for sentence in linf.assumptions)
+    assert any("norm inequality" in sentence for sentence in linf.assumptions.notes)
 
 
 @pytest.mark.parametrize(

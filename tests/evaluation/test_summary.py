@@ -3,7 +3,7 @@
 import torch
 
 from counterspin.attacks import PGD, Attack, AttackResult, BudgetResult, ExactL2Attack, RandomDraws
-from counterspin.certificates import CertificateResult
+from counterspin.certificates import Assumptions, CertificateResult
 from counterspin.evaluation.certified import Certified
 from counterspin.evaluation.summary import budget_records, median_radius
 from counterspin.threats import L2
@@ -40,7 +40,7 @@ def certified(lower: list[float], upper: list[float], exact: list[bool]) -> Cert
         radius_upper=torch.tensor(upper, dtype=torch.float64),
         exact=torch.tensor(exact),
         method="hand-made",
-        assumptions=(),
+        assumptions=Assumptions(),
         seconds=0.0,
     )
     return Certified(results=(result,), refused={})

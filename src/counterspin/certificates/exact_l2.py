@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.certificates.base import Certificate, Radii, in_norm_of
+from counterspin.certificates.base import Assumptions, Certificate, Radii, Task, in_norm_of
 from counterspin.optimum import nearest_flips
 from counterspin.threats import ThreatModel
 from counterspin.validation import checked_scores
@@ -43,28 +43,31 @@ class ExactL2Certificate(Certificate):
     name: ClassVar[str] = "exact-l2"
     requires: ClassVar[tuple[str, ...]] = ("effective_observables",)
 
-    def _radii(self, model: Any, x: Tensor, y: Tensor, target: Tensor | None, threat: ThreatModel) -> Radii:
-        flips = nearest_flips(model.effective_observables().forms(), x, y, target)
-        lower, assumptions = in_norm_of(threat, flips.lower, x.shape[1])
-        assumptions = ("state preparation ideal", *assumptions)
-        unknown = torch.full_like(flips.upper, torch.inf)
-        boxed = threat.box == "data" and not model.bounds.is_unbounded
-        if boxed:
-            assumptions = (*assumptions, "box not used: the unboxed radius bounds the boxed one from below")
+    def _prepare(self, model: Any, threat: ThreatModel) -> Tensor:
+        return model.effective_observables().forms()
+
+    def _radii(self, model: Any, prepared: Tensor, task: Task) -> Radii:
+        x, threat = task.x, task.threat
+        flips = nearest_flips(prepared, x, task.y, task.target)
+        lower, notes = in_norm_of(threat, flips.lower, x.shape[1])
+        boxed = not task.box.is_unbounded
         if threat.constraints:
-            assumptions = (*assumptions, "mask, discrete and tied features not used: a freer attacker bounds theirs")
+            notes = (*notes, "mask, discrete and tied features not used: a freer attacker bounds theirs")
+        assumptions = Assumptions(preparation="ideal", box="not used" if boxed else "none", notes=notes)
         if boxed or threat.constraints or threat.norm != "l2":
-            return Radii(
-                lower=lower, upper=unknown, exact=torch.zeros_like(y, dtype=torch.bool), assumptions=assumptions
-            )
+            return Radii.below(lower, assumptions)
 
         # The model has the last word on its own flips: a point it does not lose at proves nothing.
         at_points = checked_scores(model, flips.points)
-        goal = y if target is None else target
+        goal = task.y if task.target is None else task.target
         others = at_points.scatter(1, goal[:, None], -torch.inf).amax(dim=1)
         margin = at_points.gather(1, goal[:, None])[:, 0] - others
-        flipped = (margin <= 0) if target is None else (margin >= 0)
+        flipped = (margin <= 0) if task.target is None else (margin >= 0)
         exact = torch.where(flipped, flips.gap <= _EXACT_GAP, torch.isinf(lower)) | (flips.upper == 0)
         return Radii(
-            lower=lower, upper=torch.where(flipped, flips.upper, unknown), exact=exact, assumptions=assumptions
+            lower=lower,
+            upper=torch.where(flipped, flips.upper, torch.inf),
+            exact=exact,
+            assumptions=assumptions,
+            points=torch.where(flipped[:, None], flips.points, x),
         )

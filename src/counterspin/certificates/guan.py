@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.certificates.base import Certificate, Radii, in_norm_of
+from counterspin.certificates.base import Assumptions, Certificate, Radii, Task, in_norm_of
 from counterspin.circuits import Circuit, Linear, OutcomeGroups, Readout, Scale
 from counterspin.errors import ConditionsError
 from counterspin.threats import ThreatModel
@@ -64,23 +64,33 @@ class GuanCertificate(Certificate):
     name: ClassVar[str] = "guan"
     requires: ClassVar[tuple[str, ...]] = ("circuit",)
 
-    def _radii(self, model: Any, x: Tensor, y: Tensor, target: Tensor | None, threat: ThreatModel) -> Radii:
+    def _prepare(self, model: Any, threat: ThreatModel) -> float:
         _check_conditions(model.circuit, model.readout)
+        middle = torch.where(torch.isfinite(model.bounds.lower), model.bounds.lower, 0.0).double()[None]
         # Identity of the object, not equal values: a front may leave these samples alone and stretch their neighbours.
-        if model.circuit_inputs(x) is not x:
+        if model.circuit_inputs(middle) is not middle:
             raise ConditionsError(
                 f"certificate guan needs the features themselves as amplitudes; model ({type(model).__name__}) maps "
                 "them classically first, so use guan_infidelity on its class probabilities."
             )
-        probabilities = checked_scores(model, x) / _scale(model.readout)
-        own = torch.nn.functional.one_hot(y, probabilities.shape[1]).to(probabilities)
-        infidelity = guan_infidelity(probabilities + _ROUNDING * (1 - 2 * own), y)
-        lower, assumptions = in_norm_of(threat, torch.linalg.vector_norm(x, dim=1) * infidelity.sqrt(), x.shape[1])
-        return Radii(
-            lower=lower,
-            upper=torch.full_like(lower, torch.inf),
-            exact=torch.zeros_like(y, dtype=torch.bool),
-            assumptions=("state preparation ideal", *assumptions),
+        return _scale(model.readout)
+
+    def _radii(self, model: Any, prepared: float, task: Task) -> Radii:
+        probabilities = checked_scores(model, task.x) / prepared
+        own = torch.nn.functional.one_hot(task.y, probabilities.shape[1]).to(probabilities)
+        infidelity = guan_infidelity(probabilities + _ROUNDING * (1 - 2 * own), task.y)
+        lengths = torch.linalg.vector_norm(task.x, dim=1)
+        lower, notes = in_norm_of(task.threat, lengths * infidelity.sqrt(), task.x.shape[1])
+        boxed = not task.box.is_unbounded
+        return Radii.below(
+            lower,
+            Assumptions(
+                model="scores",
+                noise="any",
+                preparation="ideal",
+                box="not used" if boxed else "none",
+                notes=notes,
+            ),
         )
 
 

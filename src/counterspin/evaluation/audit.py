@@ -16,6 +16,7 @@ from torch import Tensor
 
 from counterspin.attacks import Attack, AttackResult
 from counterspin.attacks.registry import adapted, applicable, suite
+from counterspin.certificates.registry import methods
 from counterspin.evaluation.calibration import calibrate, probabilities_from_scores
 from counterspin.evaluation.certified import Certified, certify_all
 from counterspin.evaluation.clean import CleanVerdict, clean_verdict
@@ -138,13 +139,22 @@ def run_audit(
     if finished is not None:
         return AuditRecord.model_validate({**finished, "run": str(store.path)})
     attacks, left_out = _attacks(subject, threat, settings)
-    steps = _Steps(progress, total=5 + len(attacks) * len(threat.eps))
+    certificates = methods(settings.tier)
+    steps = _Steps(progress, total=4 + len(attacks) * len(threat.eps) + len(certificates))
     steps.done("clean predictions")
     clean = _clean(subject, settings, store)
     results = {a.name: _attacked(a, subject, clean.correct, threat, settings, store, steps) for a in attacks}
     _predicted(subject, results, store)
-    steps.done("certificates")
-    certified = certify_all(subject.model, subject.x, subject.y, threat, store)
+    certified = certify_all(
+        subject.model,
+        subject.x,
+        subject.y,
+        threat,
+        store,
+        certificates=certificates,
+        seed=settings.seed,
+        started=lambda name: steps.done(f"certificate {name}"),
+    )
     steps.done("calibration")
     calibration = _calibrated(subject, clean, settings, store)
     steps.done("noise resilience")

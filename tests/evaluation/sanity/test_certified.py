@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import torch
 
-from counterspin.certificates.base import CertificateResult
+from counterspin.certificates import Assumptions, CertificateResult
 from counterspin.evaluation.sanity.certified import AttackAboveCertificate
 
 
@@ -12,7 +12,7 @@ def certificate(radius: torch.Tensor) -> CertificateResult:
         radius_upper=torch.full_like(radius, torch.inf),
         exact=torch.zeros_like(radius, dtype=torch.bool),
         method="linear",
-        assumptions=(),
+        assumptions=Assumptions(),
         seconds=0.0,
     )
 

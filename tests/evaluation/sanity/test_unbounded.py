@@ -6,7 +6,7 @@ import torch
 from counterspin.attacks.evasion.exhaustive import Exhaustive
 from counterspin.attacks.evasion.pgd import PGD
 from counterspin.attacks.evasion.random_draws import RandomDraws
-from counterspin.certificates.base import CertificateResult
+from counterspin.certificates import Assumptions, CertificateResult
 from counterspin.circuits import OutcomeGroups, Scale, amplitude_encoding, strongly_entangling
 from counterspin.evaluation.sanity.unbounded import UnboundedBudget
 from counterspin.models import QuantumClassifier
@@ -111,7 +111,7 @@ def test_samples_proved_unflippable_are_not_asked_for(plain):
         radius_upper=torch.full((n,), torch.inf, dtype=torch.float64),
         exact=torch.ones(n, dtype=torch.bool),
         method="by decree",
-        assumptions=(),
+        assumptions=Assumptions(),
         seconds=0.0,
     )
     assert UnboundedBudget().run(replace(plain, certificates=(proof,))).status == "SKIP"

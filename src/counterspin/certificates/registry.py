@@ -1,0 +1,41 @@
+"""Every certificate by name, in the settings of each tier."""
+
+from counterspin.certificates.base import Certificate
+from counterspin.certificates.exact_l2 import ExactL2Certificate
+from counterspin.certificates.guan import GuanCertificate
+from counterspin.errors import UsageError
+
+__all__ = ["methods", "named"]
+
+# In the order in which ties are resolved: where two prove the same, the earlier one is said to be the reason.
+_METHODS: tuple[Certificate, ...] = (ExactL2Certificate(), GuanCertificate())
+
+
+def methods(tier: str = "standard") -> tuple[Certificate, ...]:
+    """The certificates of a tier; those whose conditions a model or threat fails refuse.
+
+    Args:
+        tier: `"standard"` and `"paper"`: full searches; `"quick"`: shorter ones.
+
+    Example:
+        >>> [certificate.name for certificate in methods()][0]
+        'exact-l2'
+    """
+    return _METHODS
+
+
+def named(name: str, tier: str = "standard") -> Certificate:
+    """The certificate called `name`.
+
+    Raises:
+        UsageError: there is none.
+
+    Example:
+        >>> named("guan").name
+        'guan'
+    """
+    for certificate in methods(tier):
+        if certificate.name == name:
+            return certificate
+    known = ", ".join(certificate.name for certificate in methods(tier))
+    raise UsageError(f"method is {name!r}; allowed: auto, {known}.")
