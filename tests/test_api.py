@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import counterspin as cs
-from counterspin.api import _settings
+from counterspin.api.auditing import _settings
 from counterspin.errors import InputError, ModelError, StorageError, UsageError
 from counterspin.evaluation.run_store import read_record
 
@@ -82,7 +82,7 @@ def test_the_standard_tier_and_a_temporary_directory_are_the_defaults() -> None:
 
 def test_a_failed_audit_leaves_no_temporary_directory(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("counterspin.api.run_audit", lambda *_: 1 / 0)
+    monkeypatch.setattr("counterspin.api.auditing.run_audit", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         audit()
     assert list(tmp_path.iterdir()) == []

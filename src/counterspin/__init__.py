@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from counterspin import attacks, certificates, circuits, datasets, models, recipes
-    from counterspin.api import AuditReport, audit
+    from counterspin.api import AuditReport, Certification, audit, certify
     from counterspin.datasets import load_adversarials
     from counterspin.errors import CounterspinError
     from counterspin.evaluation.compare import compare_runs
@@ -25,6 +25,7 @@ __all__ = [
     "L2",
     "AuditReport",
     "Box",
+    "Certification",
     "CounterspinError",
     "Group",
     "Linf",
@@ -34,6 +35,7 @@ __all__ = [
     "attacks",
     "audit",
     "certificates",
+    "certify",
     "check_attack",
     "check_classifier",
     "circuits",
@@ -54,6 +56,8 @@ _HOMES = {
     "ThreatModel": "threats",
     "AuditReport": "api",
     "audit": "api",
+    "Certification": "api",
+    "certify": "api",
     "Box": "types",
     "check_attack": "evaluation.conformance",
     "check_classifier": "evaluation.conformance",

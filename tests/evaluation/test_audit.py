@@ -222,7 +222,7 @@ def test_a_record_from_before_there_was_an_engine(tmp_path):
 
 def test_the_published_schema_is_current_and_describes_a_run():
     assert json.loads(SCHEMA.read_text()) == audit_schema(), (
-        "python -m counterspin.evaluation.schema > schemas/audit-1.json"
+        "python -m counterspin.evaluation.schema audit > schemas/audit-1.json"
     )
     model = amplitude_model(classes=2)
     x, y = samples(model)

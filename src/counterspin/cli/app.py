@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from counterspin.cli.audit import audit
+from counterspin.cli.certify import certify
 from counterspin.cli.compare import compare
 from counterspin.cli.crosscheck import crosscheck
 from counterspin.cli.doctor import doctor
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(audit)
+app.command()(certify)
 app.command()(train)
 app.command()(report)
 app.command()(compare)
@@ -56,8 +58,8 @@ def _root(
 ) -> None:
     """Attack, certify and audit quantum machine-learning classifiers.
 
-    Exit codes: 0 done, 1 done but unreliable (crosscheck: a row failed), 2 usage, 3 bad data or model or full disk,
-    4 budget reached, 130 interrupted, 141 nobody reads the output.
+    Exit codes: 0 done, 1 done but unreliable (crosscheck: a row failed; certify: a contradiction), 2 usage, 3 bad data
+    or model or full disk, 4 budget reached, 130 interrupted, 141 nobody reads the output.
     """
 
 

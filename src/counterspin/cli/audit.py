@@ -1,19 +1,13 @@
 """`counterspin audit MODEL`."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from counterspin.cli.progress import progress_display
-from counterspin.cli.values import numbers
 from counterspin.errors import UsageError
-
-if TYPE_CHECKING:
-    from counterspin.cli.targets import Target
-    from counterspin.threats import ThreatModel
 
 __all__ = ["audit"]
 
@@ -58,11 +52,12 @@ def audit(
     from counterspin.api import audit as run_audit
     from counterspin.cli.summary import print_summary
     from counterspin.cli.targets import audit_target
+    from counterspin.cli.threats import chosen_threat
     from counterspin.models import set_engine
 
     target = audit_target(model, data)
     set_engine(target.model, engine)
-    threat = _threat(target, norm, eps, units, box)
+    threat = chosen_threat(target, norm, eps, units, box)
     count = min(len(target.x), samples or (200 if tier == "quick" else 500))
     with progress_display(hidden=as_json) as progress:
         report = run_audit(
@@ -86,23 +81,3 @@ def audit(
     else:
         print_summary(report)
     return 0 if report.reliable else 1
-
-
-def _threat(target: "Target", norm: str | None, eps: str | None, units: str | None, box: str) -> "ThreatModel":
-    """The recipe's threat with what the user changed; budgets of one norm mean nothing in another."""
-    from counterspin.threats import ThreatModel
-
-    default = target.threat
-    changed = default is None or norm not in (None, default.norm) or units not in (None, default.units)
-    if changed and (eps is None or norm is None):
-        needed = " and ".join(flag for flag, value in (("--norm", norm), ("--eps", eps)) if value is None)
-        raise UsageError(
-            f"{needed} must be given here, for example --norm linf --eps 0.05,0.1: {target.name} has no default "
-            "budgets for this norm and these units."
-        )
-    budgets = numbers("--eps", eps) if eps is not None else (default.eps if default is not None else ())
-    if default is not None and not changed:
-        return replace(default, eps=budgets, box=box)
-    # What the attacker may touch is a matter of the data, whatever the norm.
-    kept: dict[str, Any] = {} if default is None else {k: getattr(default, k) for k in ("mask", "groups", "tied")}
-    return ThreatModel(norm=str(norm), eps=budgets, units=units or "feature", box=box, **kept)

@@ -1,4 +1,4 @@
-"""`counterspin list recipes|attacks`."""
+"""`counterspin list recipes|attacks|certificates`."""
 
 import json
 from typing import Annotated, Any
@@ -11,18 +11,19 @@ __all__ = ["list_names"]
 
 
 def list_names(
-    what: Annotated[str, typer.Argument(help="recipes or attacks.")] = "recipes",
+    what: Annotated[str, typer.Argument(help="recipes, attacks or certificates.")] = "recipes",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> int:
     """List what can be audited, and with what.
 
     Beside a recipe stand its clean test accuracy (mean over the seeds 0, 1, 2), the least that is demanded of it, and
     its default threat. Beside an attack stand the norms it serves, what it knows of the model (white: gradients or the
-    circuit, black: scores, decision: the winning class, transfer: another model) and what the model must offer.
+    circuit, black: scores, decision: the winning class, transfer: another model) and what the model must offer. Beside
+    a certificate stand the norms it serves and what it needs.
     """
-    kinds = {"recipes": _recipes, "attacks": _attacks}
+    kinds = {"recipes": _recipes, "attacks": _attacks, "certificates": _certificates}
     if what not in kinds:
-        raise UsageError(f"list knows {' and '.join(kinds)}, not {what!r}.")
+        raise UsageError(f"list knows {', '.join(kinds)}, not {what!r}.")
     rows = kinds[what]()
     if as_json:
         typer.echo(json.dumps(rows))
@@ -34,6 +35,8 @@ def list_names(
 
 def _facts(row: dict[str, Any]) -> str:
     """What stands beside the name."""
+    if "stochastic" in row:
+        return f"{', '.join(row['norms'])}; needs {', '.join(row['requires']) or 'scores only'}"
     if "norms" in row:
         source = "" if row["source"] == "built-in" else f"; from {row['source']}"
         needs = ", ".join(row["requires"]) or ("labels only" if row["knowledge"] == "decision" else "scores only")
@@ -87,3 +90,18 @@ def _attacks() -> list[dict[str, Any]]:
             # One broken plugin must not hide the attacks that work.
             typer.echo(f"counterspin: {error}", err=True)
     return rows
+
+
+def _certificates() -> list[dict[str, Any]]:
+    from counterspin.certificates.registry import methods
+
+    return [
+        {
+            "name": certificate.name,
+            "description": (type(certificate).__doc__ or "").strip().split("\n")[0],
+            "norms": list(certificate.norms),
+            "requires": list(certificate.requires),
+            "stochastic": certificate.stochastic,
+        }
+        for certificate in methods()
+    ]

@@ -10,7 +10,7 @@ from rich.table import Table
 from counterspin.api import AuditReport
 from counterspin.evaluation.records import AuditRecord, ExactRecord, Measured
 
-__all__ = ["print_summary"]
+__all__ = ["percent_words", "print_summary", "share_words", "slim_table"]
 
 
 def print_summary(report: AuditReport) -> None:
@@ -20,7 +20,7 @@ def print_summary(report: AuditReport) -> None:
     tier = " · quick tier: not for publication" if record.tier == "quick" else ""
     tier = f" · suite {record.suite}" if record.suite else tier
     name = escape(str(record.model["name"]))
-    console.print(f"[bold]{name}[/bold] · clean accuracy {_share(record.clean_accuracy)}{tier}")
+    console.print(f"[bold]{name}[/bold] · clean accuracy {share_words(record.clean_accuracy)}{tier}")
     threat = record.threat
     console.print(f"\nShare correct and unbroken · {threat['norm']}, {threat['units']} units, box {threat['box']}")
     console.print(_bounds(record))
@@ -50,13 +50,13 @@ def _bounds(record: AuditRecord) -> Table:
         *["exact"] * (first.exact is not None),
         *["certified"] * (first.certified is not None),
     ]
-    table = _table(["ε", *columns])
+    table = slim_table(["ε", *columns])
     for budget in record.budgets:
         cells = {
-            "worst case": _share(budget.worst_case),
-            "undecided as robust": _share(budget.worst_case_upper),
+            "worst case": share_words(budget.worst_case),
+            "undecided as robust": share_words(budget.worst_case_upper),
             "exact": _bracket(budget.exact),
-            "certified": _share(budget.certified),
+            "certified": share_words(budget.certified),
         }
         table.add_row(f"{budget.eps:g}", *(cells[column] for column in columns))
     return table
@@ -64,31 +64,34 @@ def _bounds(record: AuditRecord) -> Table:
 
 def _attacks(record: AuditRecord) -> Table:
     """One row per attack, so that a suite of many fits a narrow terminal."""
-    table = _table(["attack", *(f"ε = {budget.eps:g}" for budget in record.budgets)])
+    table = slim_table(["attack", *(f"ε = {budget.eps:g}" for budget in record.budgets)])
     for name in record.budgets[0].attacks:
-        table.add_row(escape(name), *(_percent(b.attacks[name].robust_accuracy.value) for b in record.budgets))
+        table.add_row(escape(name), *(percent_words(b.attacks[name].robust_accuracy.value) for b in record.budgets))
     return table
 
 
-def _table(columns: Sequence[str]) -> Table:
+def slim_table(columns: Sequence[str]) -> Table:
+    """A table without frame, its columns aligned to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(escape(column), justify="right", overflow="fold")
     return table
 
 
-def _percent(value: float) -> str:
+def percent_words(value: float) -> str:
+    """A share in per cent."""
     return f"{100 * value:.1f} %"
 
 
-def _share(measured: Measured | None) -> str:
+def share_words(measured: Measured | None) -> str:
+    """A measured share with its interval, marked up for rich; a dash for None."""
     if measured is None:
         return "–"
-    return f"{_percent(measured.value)} \\[{100 * measured.low:.1f}, {100 * measured.high:.1f}]"
+    return f"{percent_words(measured.value)} \\[{100 * measured.low:.1f}, {100 * measured.high:.1f}]"
 
 
 def _bracket(exact: ExactRecord | None) -> str:
     if exact is None:
         return "–"
-    low, high = _percent(exact.lower.value), _percent(exact.upper.value)
+    low, high = percent_words(exact.lower.value), percent_words(exact.upper.value)
     return low if low == high else f"{low} to {high}"

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from counterspin.attacks.base import BudgetResult
 from counterspin.errors import StorageError, UsageError
+from counterspin.evaluation.certification_records import CertifyRecord
 from counterspin.evaluation.database import Database
 from counterspin.evaluation.fingerprints import bytes_digest, run_key
 from counterspin.evaluation.records import AuditRecord
@@ -230,7 +231,7 @@ class RunStore:
         known = self._database.rows("SELECT 1 FROM files WHERE name = ?", (file,))
         return self._read_tensors(file) if known else None
 
-    def write_record(self, record: AuditRecord) -> None:
+    def write_record(self, record: AuditRecord | CertifyRecord) -> None:
         """Write run.json: the record, the configuration and the key."""
         value = {"key": self.key, "config": self.config, "record": record.to_json()}
         self._write("run.json", (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())

@@ -1,20 +1,36 @@
-"""The published JSON Schema of an audit: `python -m counterspin.evaluation.schema > schemas/audit-1.json`."""
+"""The published JSON Schemas: `python -m counterspin.evaluation.schema audit > schemas/audit-1.json`."""
 
 import json
+import sys
 from typing import Any
 
+from pydantic import BaseModel
+
+from counterspin.evaluation.certification_records import CertifyRecord
 from counterspin.evaluation.records import AuditRecord
 
-__all__ = ["audit_schema"]
+__all__ = ["SCHEMAS", "audit_schema", "certify_schema"]
 
 
 def audit_schema() -> dict[str, Any]:
     """JSON Schema of what `counterspin audit --json` prints, version 1."""
+    return _schema(AuditRecord)
+
+
+def certify_schema() -> dict[str, Any]:
+    """JSON Schema of what `counterspin certify --json` prints, version 1."""
+    return _schema(CertifyRecord)
+
+
+SCHEMAS = {"audit": audit_schema, "certify": certify_schema}
+
+
+def _schema(record: type[BaseModel]) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **AuditRecord.model_json_schema(mode="serialization", by_alias=True),
+        **record.model_json_schema(mode="serialization", by_alias=True),
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(audit_schema(), indent=1, ensure_ascii=False))
+    print(json.dumps(SCHEMAS[sys.argv[1]](), indent=1, ensure_ascii=False))

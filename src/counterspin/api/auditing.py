@@ -1,29 +1,24 @@
-"""The Python front door: `cs.audit(model, x, y, threat)`."""
+"""`cs.audit`: attack, prove, check the evaluation itself, and write the report."""
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
+from counterspin.api.subjects import checked_subject, discard, silent
 from counterspin.attacks import Attack
 from counterspin.attacks.registry import TIERS
-from counterspin.attacks.verdict import margins
-from counterspin.errors import CounterspinError, InputError, ModelError, StorageError, UsageError
+from counterspin.errors import CounterspinError, StorageError, UsageError
 from counterspin.evaluation.audit import AuditSettings, Subject, audit_config, run_audit
-from counterspin.evaluation.cards import model_card
 from counterspin.evaluation.fingerprints import run_key
 from counterspin.evaluation.records import AuditRecord
 from counterspin.evaluation.run_store import RunStore, read_record
 from counterspin.threats import ThreatModel
-from counterspin.types import Outputs
-from counterspin.validation import check_classifier_interface
 
 __all__ = ["AuditReport", "audit"]
 
@@ -130,31 +125,29 @@ def audit(
         20
     """
     settings = _settings(threat, tier, seed, attacks)
-    subject = Subject.checked(
-        check_classifier_interface(model),
+    subject = checked_subject(
+        model,
         x,
         y,
         threat,
-        model_card=model_card(model, name),
-        dataset_card=_json("dataset", dataset or {"name": "data given in Python"}),
-        class_names=tuple(class_names),
-        feature_names=tuple(feature_names),
-        image_shape=None if image_shape is None else _rows_and_columns(image_shape),
+        name=name,
+        dataset=dataset,
+        class_names=class_names,
+        feature_names=feature_names,
+        image_shape=image_shape,
     )
-    _check_names(subject)
-    _check_scores(subject)
     config = audit_config(subject, threat, settings)
     temporary = tempfile.mkdtemp(prefix="counterspin-") if out is None and runs is None else None
     # Of a name that is a path the last part: a run must not leave `runs`.
     own_name = f"{Path(subject.model_card['name']).name}-{run_key(config)[:12]}"
     directory = Path(out) if out is not None else Path(runs or temporary or ".") / own_name
     try:
-        record = _audited(subject, threat, settings, config, directory, progress or _silent)
+        record = _audited(subject, threat, settings, config, directory, progress or silent)
     except BaseException:
-        _discard(temporary)
+        discard(temporary)
         raise
     report = AuditReport(record=record, directory=directory)
-    weakref.finalize(report, _discard, temporary)
+    weakref.finalize(report, discard, temporary)
     return report
 
 
@@ -197,48 +190,3 @@ def _settings(threat: Any, tier: Any, seed: Any, attacks: Any) -> AuditSettings:
     if twice:
         raise UsageError(f"attacks holds {', '.join(twice)} more than once; results go by name, audit them separately.")
     return AuditSettings(tier=tier, seed=seed, attacks=tuple(attacks))
-
-
-def _rows_and_columns(shape: Sequence[int]) -> tuple[int, int]:
-    if len(shape) != 2:
-        raise InputError(f"image_shape is {tuple(shape)}; give the number of rows and the number of columns.")
-    return int(shape[0]), int(shape[1])
-
-
-def _check_names(subject: Subject) -> None:
-    """Refuse before any compute what the report could not draw after it."""
-    features = subject.x.shape[1]
-    for argument, names, expected in (
-        ("class_names", subject.class_names, subject.model.classes),
-        ("feature_names", subject.feature_names, features),
-    ):
-        if names and len(names) != expected:
-            raise InputError(f"{argument} holds {len(names)} names; the model has {expected} of them.")
-    shape = subject.image_shape
-    if shape is not None and math.prod(shape) != features:
-        raise InputError(f"image_shape is {shape}; rows x columns must be the number of features, {features}.")
-
-
-def _check_scores(subject: Subject) -> None:
-    """Refuse a model that fails on the first sample, in the precision of verdicts."""
-    if subject.model.classes < 2:
-        raise ModelError(f"model.classes is {subject.model.classes}; a classifier has at least 2.")
-    if subject.model.outputs not in get_args(Outputs):
-        raise ModelError(f"model.outputs is {subject.model.outputs!r}; allowed: {', '.join(get_args(Outputs))}.")
-    margins(subject.model, subject.x[:1], subject.y[:1])
-
-
-def _json(argument: str, value: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{argument} cannot be stored as JSON ({error}); give texts and finite numbers.") from None
-
-
-def _discard(temporary: str | None) -> None:
-    if temporary is not None:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _silent(label: str, finished: int, total: int) -> None:
-    """No progress display."""

@@ -1,0 +1,115 @@
+"""`counterspin certify MODEL`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from counterspin.cli.progress import progress_display
+from counterspin.errors import UsageError
+
+if TYPE_CHECKING:
+    from counterspin.evaluation.certification_records import CertifyRecord
+
+__all__ = ["certify"]
+
+
+def certify(
+    model: Annotated[
+        str,
+        typer.Argument(help="A recipe (`counterspin list recipes`), a saved model's directory, or a .qasm file."),
+    ],
+    norm: Annotated[str | None, typer.Option(help="linf, l2 or l1; default: the recipe's threat.")] = None,
+    eps: Annotated[str | None, typer.Option(help="Budgets, comma-separated, ascending: 0.05,0.1.")] = None,
+    units: Annotated[str | None, typer.Option(help="feature, or relative: share of each input's norm.")] = None,
+    box: Annotated[str, typer.Option(help="data: attacks stay in the data's box; none: they may leave it.")] = "data",
+    method: Annotated[
+        str, typer.Option(help="auto: the best per sample of all that apply; or one (`counterspin list certificates`).")
+    ] = "auto",
+    samples: Annotated[int | None, typer.Option(help="First N test samples; default at most 500.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random stream.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Run directory; default runs/<model>-certify-<key>.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A .npz with x and y, for a saved model; default MODEL/test.npz.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="auto (compiled where it can serve), compiled, or torch.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> int:
+    """Prove what can be proved of each sample, beside the nearest counterexamples.
+
+    Re-issuing the command resumes an interrupted run. Exit code 1 means that a certificate contradicts a
+    counterexample, which is a bug in counterspin.
+    """
+    if samples is not None and samples < 1:
+        raise UsageError(f"--samples is {samples}; give at least 1.")
+
+    from counterspin.api import certify as run_certify
+    from counterspin.cli.targets import audit_target
+    from counterspin.cli.threats import chosen_threat
+    from counterspin.models import set_engine
+
+    target = audit_target(model, data)
+    set_engine(target.model, engine)
+    threat = chosen_threat(target, norm, eps, units, box)
+    count = min(len(target.x), samples or 500)
+    with progress_display(hidden=as_json) as progress:
+        found = run_certify(
+            target.model,
+            target.x[:count],
+            target.y[:count],
+            threat,
+            method=method,
+            seed=seed,
+            out=out,
+            runs=Path("runs"),
+            name=target.name,
+            dataset=target.dataset_card,
+            progress=progress,
+        )
+    if as_json:
+        typer.echo(json.dumps(found.record.to_json()))
+    else:
+        _print(found.record)
+    return 1 if found.record.violations else 0
+
+
+def _print(record: "CertifyRecord") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from counterspin.cli.summary import percent_words, share_words, slim_table
+
+    console = Console(highlight=False)
+    name, threat = escape(str(record.model["name"])), record.threat
+    console.print(f"[bold]{name}[/bold] · clean accuracy {share_words(record.clean_accuracy)}")
+    console.print(f"\nShare correct and proved · {threat['norm']}, {threat['units']} units, box {threat['box']}")
+    table = slim_table(["ε", "certified", "unbroken", "proved", "broken", "open"])
+    for budget in record.budgets:
+        table.add_row(
+            f"{budget.eps:g}",
+            share_words(budget.certified),
+            share_words(budget.upper),
+            *(str(budget.verdicts[word]) for word in ("proved", "counterexample", "inconclusive")),
+        )
+    console.print(table)
+    console.print("Each method alone · tightness: median of certified radius over nearest counterexample")
+    epsilons = [f"ε = {budget.eps:g}" for budget in record.budgets]
+    table = slim_table(["method", *epsilons, "median", "tightness", "exact", "seconds"])
+    for method, found in record.methods.items():
+        table.add_row(
+            escape(method),
+            *(percent_words(share.value) for share in found.certified),
+            "∞" if found.median_radius is None else f"{found.median_radius:.4g}",
+            "–" if found.tightness is None else f"{found.tightness:.4f}",
+            percent_words(found.exact_share),
+            f"{found.seconds:.2f}",
+        )
+    console.print(table)
+    for method, found in record.methods.items():
+        console.print(f"{escape(method)}: {escape('; '.join(found.assumptions))}.")
+    for method, reason in record.refused.items():
+        console.print(f"[dim]{escape(method)} does not apply: {escape(reason)}[/dim]")
+    if record.violations:
+        console.print(f"[red]CONTRADICTION[/red] samples {record.violations} are certified beyond a counterexample.")
+    console.print(f"Run: {record.run}", soft_wrap=True, markup=False)
