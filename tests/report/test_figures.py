@@ -9,6 +9,7 @@ def test_every_section_has_its_figures(record: AuditRecord) -> None:
     assert keys == {
         "security": ["security"],
         "distances": [],
+        "proofs": [],
         "traces": [],
         "calibration": ["reliability", "bins"],
         "noise": ["noise-0", "noise-1", "noise-2", "shots"],

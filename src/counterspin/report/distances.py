@@ -11,7 +11,7 @@ from counterspin.evaluation.records import AuditRecord
 from counterspin.evaluation.run_store import RunStore
 from counterspin.evaluation.summary import EXACT
 
-__all__ = ["Distances", "ecdf", "found_distances"]
+__all__ = ["Distances", "ecdf", "found_distances", "threat_scale"]
 
 # A point at the edge of the largest ball may lie beyond it by rounding.
 _EDGE = 1e-6
@@ -68,7 +68,7 @@ def found_distances(
     nearest = [name for name, budgets in results.items() if "distance" in budgets[0].history]
     if inputs is None or not nearest:
         return None
-    correct, scale = store.rows(nearest[0]).correct, _scale(inputs["x"], record.threat)
+    correct, scale = store.rows(nearest[0]).correct, threat_scale(inputs["x"], record.threat)
 
     def scaled(distances: Tensor) -> Tensor:
         return torch.where(correct, distances / scale, 0.0)
@@ -97,7 +97,7 @@ def _proved(record: AuditRecord, store: RunStore) -> tuple[Tensor | None, Tensor
     return radius, torch.stack([tensors["exact"] for tensors in found]).any(dim=0)
 
 
-def _scale(x: Tensor, threat: Mapping[str, object]) -> Tensor:
+def threat_scale(x: Tensor, threat: Mapping[str, object]) -> Tensor:
     """What one unit of ε means for each sample `(samples,)`, in feature units."""
     if threat.get("units") != "relative":
         return torch.ones(len(x), dtype=torch.float64)

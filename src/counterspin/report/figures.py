@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+import torch
+
 from counterspin.evaluation.records import AuditRecord, NoiseCurve
 from counterspin.report import charts, tables, theme
 from counterspin.report.attacker import budget_words
@@ -9,6 +11,7 @@ from counterspin.report.bundle import static_svg
 from counterspin.report.details import RunDetails
 from counterspin.report.distances import Distances
 from counterspin.report.formats import count, number
+from counterspin.report.proofs import Proofs
 
 __all__ = ["Figure", "report_figures"]
 
@@ -53,6 +56,7 @@ def report_figures(record: AuditRecord, details: RunDetails | None = None) -> di
     return {
         "security": [_security(record)],
         "distances": [] if details.distances is None else [_distances(record, details.distances)],
+        "proofs": [] if details.proofs is None else [_proofs(record, details.proofs)],
         "traces": _traces(record, details),
         "calibration": _calibration(record),
         "noise": _noise(record),
@@ -104,6 +108,21 @@ def _distances(record: AuditRecord, distances: Distances) -> Figure:
         chart=charts.distance_curves(distances, record.threat),
         table=tables.distances_table(distances),
         choice=True,
+    )
+
+
+def _proofs(record: AuditRecord, proofs: Proofs) -> Figure:
+    unknown = int((proofs.correct & ~torch.isfinite(proofs.nearest)).sum())
+    open_ = f" Hollow points at the right edge: {count(unknown)} samples without a known flip." if unknown else ""
+    return Figure(
+        key="proofs",
+        title="Certified radius against nearest adversarial input",
+        note="One point per correctly classified sample, in the colour of the certificate that proves most. On the "
+        f"dashed diagonal proof and attack meet and the radius is exact; no point may lie above it.{open_}",
+        chart=charts.proof_chart(proofs, record.threat),
+        table=tables.proofs_table(record, proofs),
+        table_label="Every certificate with its shares, tightness and time",
+        choice=len(proofs.methods) > 1,
     )
 
 

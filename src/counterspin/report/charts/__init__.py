@@ -5,6 +5,7 @@ from counterspin.report.charts.calibration import bin_counts, reliability_diagra
 from counterspin.report.charts.comparison import compared_curves, difference_plot
 from counterspin.report.charts.distances import distance_curves
 from counterspin.report.charts.noise import noise_curve, shot_curve
+from counterspin.report.charts.proofs import proof_chart
 from counterspin.report.charts.security import WORST_CASE, security_curve
 from counterspin.report.charts.traces import broken_traces, distance_traces, margin_traces
 
@@ -19,6 +20,7 @@ __all__ = [
     "distance_traces",
     "margin_traces",
     "noise_curve",
+    "proof_chart",
     "reliability_diagram",
     "security_curve",
     "shot_curve",

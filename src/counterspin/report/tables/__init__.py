@@ -11,6 +11,7 @@ from counterspin.report.tables.configuration import facts, reproduce, threat_fac
 from counterspin.report.tables.cost import cost_table, queries_table, settings_table, spent_words
 from counterspin.report.tables.distances import distances_table, traces_table
 from counterspin.report.tables.measured import calibration_table, noise_table, shots_table
+from counterspin.report.tables.proofs import proofs_table
 from counterspin.report.tables.robustness import attack_names, attacks_table, budgets_table
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "facts",
     "noise_table",
     "paired_table",
+    "proofs_table",
     "queries_table",
     "reproduce",
     "settings_table",
