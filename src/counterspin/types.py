@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,7 +12,8 @@ from counterspin.errors import InputError
 
 if TYPE_CHECKING:
     from counterspin.circuits import Circuit, Readout
-    from counterspin.noise import NoiseModel
+    from counterspin.noise import NoiseModel, Placed
+    from counterspin.optimum import AffineMap
     from counterspin.simulation import EffectiveObservables
 
 __all__ = [
@@ -22,9 +23,12 @@ __all__ = [
     "CountsShots",
     "Differentiable",
     "Freezable",
+    "HasAffineInputs",
+    "HasChannels",
     "HasCircuit",
     "HasEffectiveObservables",
     "HasEngine",
+    "HasObservables",
     "HasStates",
     "HasTwin",
     "Outputs",
@@ -173,7 +177,10 @@ class Differentiable(Protocol):
 
 @runtime_checkable
 class HasCircuit(Protocol):
-    """A classifier that ends in one circuit: `scores = run(circuit, circuit_inputs(x), weights, readout)`."""
+    """A classifier that ends in one circuit: `scores = run(circuit, circuit_inputs(x), weights, readout)`.
+
+    Unless it has channels between the gates (`HasChannels`).
+    """
 
     @property
     def circuit(self) -> Circuit:
@@ -201,6 +208,49 @@ class HasEffectiveObservables(Protocol):
 
     def effective_observables(self) -> EffectiveObservables:
         """The classes' observables in the Heisenberg picture; raises ConditionsError where there are none."""
+        ...
+
+
+@runtime_checkable
+class HasChannels(Protocol):
+    """A classifier whose circuit runs with channels between its gates: `run(circuit, ...)` is not its score."""
+
+    @property
+    def channels(self) -> tuple[Placed, ...]:
+        """What acts between the gates, and where."""
+        ...
+
+
+@runtime_checkable
+class HasObservables(Protocol):
+    """A classifier whose scores are expectation values of Hermitian matrices in the final state of one circuit."""
+
+    @property
+    def circuit(self) -> Circuit:
+        """The circuit; its inputs are the features."""
+        ...
+
+    @property
+    def weights(self) -> Tensor:
+        """The circuit's weights `(weights,)`."""
+        ...
+
+    def observables(self) -> Tensor:
+        """One matrix per class, `(classes, 2**qubits, 2**qubits)` complex."""
+        ...
+
+
+@runtime_checkable
+class HasAffineInputs(Protocol):
+    """A classifier of affinely mapped features: `model(x) = body(input_map()(x))`."""
+
+    @property
+    def body(self) -> Any:
+        """The classifier of the mapped features."""
+        ...
+
+    def input_map(self) -> AffineMap:
+        """The map with its current values."""
         ...
 
 

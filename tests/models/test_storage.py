@@ -22,13 +22,16 @@ from counterspin.circuits import (
 from counterspin.errors import ModelError, StorageError, UsageError
 from counterspin.models import (
     MLP,
+    AffineInputs,
     HybridClassifier,
+    KernelClassifier,
     LogisticRegression,
     QuantumClassifier,
     load_model,
     save_model,
     storage,
 )
+from counterspin.optimum import AffineMap
 from counterspin.types import Box
 
 
@@ -56,6 +59,16 @@ def hybrid() -> HybridClassifier:
     return HybridClassifier(front, body)
 
 
+def affine() -> AffineInputs:
+    weight, bias = (torch.randn(*shape, generator=seeded(5), dtype=torch.float64) for shape in ((4, 4), (4,)))
+    return AffineInputs(quantum().requires_grad_(False), AffineMap(weight, bias), Box.uniform(-1.0, 1.0, features=4))
+
+
+def kernel() -> KernelClassifier:
+    x = torch.rand(20, 4, generator=seeded(6), dtype=torch.float64)
+    return KernelClassifier.fit(amplitude_encoding(4), x, x[:, :3].argmax(dim=1), Box.uniform(0.0, 1.0, features=4))
+
+
 MODELS = {
     "logistic": lambda: LogisticRegression(Box.unbounded(4), classes=3),
     "mlp": lambda: MLP(Box.uniform(0.0, 1.0, features=4), classes=3, hidden=(5,)),
@@ -63,6 +76,8 @@ MODELS = {
     "quantum": quantum,
     "fixed-head": lambda: quantum(trainable=False),
     "hybrid": hybrid,
+    "affine": affine,
+    "kernel": kernel,
 }
 
 

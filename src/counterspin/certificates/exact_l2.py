@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task, in_norm_of
-from counterspin.optimum import nearest_flips
+from counterspin.models.flips import FlipSolver
 from counterspin.threats import ThreatModel
 from counterspin.validation import checked_scores
 
@@ -23,6 +22,11 @@ class ExactL2Certificate(Certificate):
     Class `y` loses to `j` on the cone :math:`z^T (F_y - F_j) z \le 0`; the distance to it is a quadratic programme with
     one constraint and strong duality (S-lemma), see `counterspin.optimum.nearest_flips`. To our knowledge this exact
     radius for amplitude encodings is new.
+
+    An affine map of the features before the encoding (`AffineInputs`: centring, scaling, principal components,
+    resizing) makes the constraint inhomogeneous and keeps the radius exact, in the user's features. Forms beyond 4096
+    values are not written down: samples are solved in Krylov spaces of simulated products, which may leave a bracket
+    open (`counterspin.optimum.lanczos`).
 
     With the data box the unboxed radius stays a valid lower bound and nothing is said about the upper one. In the
     L-infinity norm :math:`\|\delta\|_2 \le \sqrt{d}\,\|\delta\|_\infty` gives :math:`r_2 / \sqrt d`. Against a target
@@ -41,14 +45,13 @@ class ExactL2Certificate(Certificate):
     """
 
     name: ClassVar[str] = "exact-l2"
-    requires: ClassVar[tuple[str, ...]] = ("effective_observables",)
 
-    def _prepare(self, model: Any, threat: ThreatModel) -> Tensor:
-        return model.effective_observables().forms()
+    def _prepare(self, model: Any, threat: ThreatModel) -> FlipSolver:
+        return FlipSolver.of(model)
 
-    def _radii(self, model: Any, prepared: Tensor, task: Task) -> Radii:
+    def _radii(self, model: Any, prepared: FlipSolver, task: Task) -> Radii:
         x, threat = task.x, task.threat
-        flips = nearest_flips(prepared, x, task.y, task.target)
+        flips = prepared(x, task.y, task.target)
         lower, notes = in_norm_of(threat, flips.lower, x.shape[1])
         boxed = not task.box.is_unbounded
         if threat.constraints:

@@ -1,14 +1,36 @@
 """Every certificate by name, in the settings of each tier."""
 
 from counterspin.certificates.base import Certificate
+from counterspin.certificates.bernstein import BernsteinCertificate
+from counterspin.certificates.boxed_l2 import BoxedL2Certificate
+from counterspin.certificates.bures import BuresCertificate
 from counterspin.certificates.exact_l2 import ExactL2Certificate
 from counterspin.certificates.guan import GuanCertificate
+from counterspin.certificates.guan_shots import FiniteShotGuanCertificate
+from counterspin.certificates.hybrid import HybridCertificate
+from counterspin.certificates.lipschitz import LipschitzCertificate
+from counterspin.certificates.quadratic_linf import QuadraticLinfCertificate
+from counterspin.certificates.smoothing import DampingCertificate, SmoothingCertificate
+from counterspin.certificates.states import WeberCertificate
 from counterspin.errors import UsageError
 
 __all__ = ["methods", "named"]
 
 # In the order in which ties are resolved: where two prove the same, the earlier one is said to be the reason.
-_METHODS: tuple[Certificate, ...] = (ExactL2Certificate(), GuanCertificate())
+_METHODS: tuple[Certificate, ...] = (
+    ExactL2Certificate(),
+    BoxedL2Certificate(),
+    QuadraticLinfCertificate(),
+    GuanCertificate(),
+    WeberCertificate(),
+    BernsteinCertificate(),
+    BuresCertificate(),
+    LipschitzCertificate(),
+    HybridCertificate(),
+    FiniteShotGuanCertificate(),
+    SmoothingCertificate(),
+    DampingCertificate(),
+)
 
 
 def methods(tier: str = "standard") -> tuple[Certificate, ...]:

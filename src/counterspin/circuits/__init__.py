@@ -2,11 +2,14 @@
 
 from counterspin.circuits.angles import Angle, Given, Term, feature, weight
 from counterspin.circuits.ansatze import brick, hardware_efficient, strongly_entangling
+from counterspin.circuits.binding import bind
 from counterspin.circuits.circuit import Amplitudes, Circuit
 from counterspin.circuits.drawing import draw
 from counterspin.circuits.encodings import amplitude_encoding, angle_encoding, reuploading
 from counterspin.circuits.frequencies import bandwidth_along, frequencies_along
 from counterspin.circuits.gates import GATES, Gate, GateKind
+from counterspin.circuits.qasm import load_qasm, read_qasm, write_qasm
+from counterspin.circuits.readout_text import readout_from_text
 from counterspin.circuits.readouts import (
     Linear,
     Measurement,
@@ -36,14 +39,19 @@ __all__ = [
     "amplitude_encoding",
     "angle_encoding",
     "bandwidth_along",
+    "bind",
     "brick",
     "draw",
     "feature",
     "frequencies_along",
     "hardware_efficient",
+    "load_qasm",
     "measurement_from_json",
     "measurement_to_json",
+    "read_qasm",
+    "readout_from_text",
     "reuploading",
     "strongly_entangling",
     "weight",
+    "write_qasm",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterspin.cli.progress import progress_display
+from counterspin.cli.values import numbers
 from counterspin.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,15 +35,49 @@ def certify(
         Path | None, typer.Option(help="A .npz with x and y, for a saved model; default MODEL/test.npz.")
     ] = None,
     engine: Annotated[str, typer.Option(help="auto (compiled where it can serve), compiled, or torch.")] = "auto",
+    states: Annotated[Path | None, typer.Option(help="For a .qasm circuit: a .npz with its quantum states.")] = None,
+    readout: Annotated[
+        str | None, typer.Option(help="For a .qasm circuit: Z[0], Z[0] | Z[1], P[0,1]: 00 11 | 01 10, or observable.")
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(help="For a .qasm circuit: fidelity (budgets are 1 - F) or trace.")
+    ] = "fidelity",
+    adversary: Annotated[
+        str, typer.Option(help="For a .qasm circuit: quantum (any state), pure, or real (pure, real amplitudes).")
+    ] = "quantum",
+    qubit_order: Annotated[
+        str,
+        typer.Option(help="For a .qasm circuit: big (qubit 0 is the most significant bit of a state) or little."),
+    ] = "big",
+    threshold: Annotated[float, typer.Option(help="For a .qasm circuit: of one expectation value.")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Prove what can be proved of each sample, beside the nearest counterexamples.
 
-    Re-issuing the command resumes an interrupted run. Exit code 1 means that a certificate contradicts a
-    counterexample, which is a bug in counterspin.
+    For a .qasm circuit the samples are quantum states (`--states`), classified by `--readout`. Re-issuing the command
+    resumes an interrupted run. Exit code 1 means that a certificate contradicts a counterexample, which is a bug in
+    counterspin.
     """
     if samples is not None and samples < 1:
         raise UsageError(f"--samples is {samples}; give at least 1.")
+    if model.endswith(".qasm"):
+        _refuse("a .qasm circuit has states, not features", norm=norm, units=units, data=data, out=out)
+
+        from counterspin.cli.certify_states import certify_circuit
+
+        return certify_circuit(
+            Path(model),
+            states=states,
+            readout=readout,
+            metric=metric,
+            eps=numbers("--eps", eps) if eps is not None else (0.001, 0.005),
+            adversary=adversary,
+            qubit_order=qubit_order,
+            threshold=threshold,
+            samples=samples,
+            as_json=as_json,
+        )
+    _refuse("it goes with a .qasm circuit", states=states, readout=readout)
 
     from counterspin.api import certify as run_certify
     from counterspin.cli.targets import audit_target
@@ -72,6 +107,12 @@ def certify(
     else:
         _print(found.record)
     return 1 if found.record.violations else 0
+
+
+def _refuse(reason: str, **options: object) -> None:
+    given = ", ".join(f"--{name}" for name, value in options.items() if value is not None)
+    if given:
+        raise UsageError(f"{given} cannot be used here: {reason}; leave it out.")
 
 
 def _print(record: "CertifyRecord") -> None:
@@ -108,8 +149,8 @@ def _print(record: "CertifyRecord") -> None:
     console.print(table)
     for method, found in record.methods.items():
         console.print(f"{escape(method)}: {escape('; '.join(found.assumptions))}.")
-    for method, reason in record.refused.items():
-        console.print(f"[dim]{escape(method)} does not apply: {escape(reason)}[/dim]")
+    if record.refused:
+        console.print(f"[dim]Outside their conditions (--json says why): {escape(', '.join(record.refused))}.[/dim]")
     if record.violations:
         console.print(f"[red]CONTRADICTION[/red] samples {record.violations} are certified beyond a counterexample.")
     console.print(f"Run: {record.run}", soft_wrap=True, markup=False)

@@ -12,7 +12,7 @@ from counterspin.cli.targets import model_called
 from counterspin.errors import UsageError
 from counterspin.simulation import FOLDED_QUBITS, engine_name, folding_flops, pays_to_fold
 from counterspin.simulation.kernels import PassKind, kernel, lower
-from counterspin.types import HasCircuit
+from counterspin.types import HasChannels, HasCircuit
 
 __all__ = ["explanation", "print_explanation"]
 
@@ -50,6 +50,8 @@ def explanation(name: str) -> dict[str, Any]:
             f"{name} is a {type(model).__name__}, which runs no circuit; give a quantum or hybrid model "
             "(see `counterspin list recipes`)."
         )
+    if isinstance(model, HasChannels):
+        raise UsageError(f"{name} runs its circuit with channels, on density matrices; give a noiseless model.")
     circuit, readout = model.circuit, model.readout
     program = lower(circuit, readout.measurement)
     compiled = kernel()

@@ -35,7 +35,7 @@ from counterspin.evaluation.run_store import RunStore
 from counterspin.evaluation.sanity import SanityContext, run_checks, samples_digest
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.statistics import measured_share
-from counterspin.evaluation.summary import EXACT, budget_records, median_radius, total_cost
+from counterspin.evaluation.summary import EXACT_ATTACKS, budget_records, median_radius, total_cost
 from counterspin.models._bounds import box_to_json
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier, HasEngine
@@ -255,9 +255,9 @@ def _attacks(
     """The attacks of the audit, and why others of its suite are left out."""
     if settings.attacks is None:
         return applicable((adapted(attack, subject.model) for attack in suite(settings.tier)), subject.model, threat)
-    # Attacks somebody chose stay alone, but for the exact one: it closes the gap to the proof.
-    listed = {attack.name for attack in settings.attacks}
-    exact = (a for a in suite() if a.name == EXACT and a.name not in listed and not a.refusal(subject.model, threat))
+    # Attacks somebody chose stay alone, but for the exact ones: they close the gap to the proof.
+    wanted = {*EXACT_ATTACKS} - {attack.name for attack in settings.attacks}
+    exact = (a for a in suite() if a.name in wanted and not a.refusal(subject.model, threat))
     return (*settings.attacks, *exact), {}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from counterspin.circuits import Circuit, Given, Scale
-from counterspin.types import Classifier, HasCircuit
+from counterspin.types import Classifier, HasChannels, HasCircuit
 
 __all__ = ["circuit_digest", "model_card"]
 
@@ -42,6 +42,8 @@ def model_card(model: Classifier, name: str | None = None) -> dict[str, Any]:
             "circuit_weights": circuit.weights,
             "circuit_sha256": circuit_digest(circuit),
         }
+        if isinstance(model, HasChannels):
+            card["channels"] = len(model.channels)
         if isinstance(model.readout.head, Scale):
             card["logit_scale"] = float(model.readout.head.value)
     return card

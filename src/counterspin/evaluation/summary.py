@@ -16,9 +16,10 @@ from counterspin.evaluation.statistics import measured_median, measured_share
 from counterspin.threats import ThreatModel
 from counterspin.types import Cost
 
-__all__ = ["EXACT", "budget_records", "median_radius", "total_cost"]
+__all__ = ["EXACT_ATTACKS", "budget_records", "median_radius", "total_cost"]
 
-EXACT = "exact"
+# Attacks that solve for the nearest flip instead of searching for it.
+EXACT_ATTACKS = ("exact", "exact-boxed")
 
 
 def budget_records(

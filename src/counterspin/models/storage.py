@@ -19,9 +19,11 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from counterspin.errors import CounterspinError, ModelError, StorageError, UsageError
+from counterspin.models.affine import AffineInputs
 from counterspin.models.classical import MLP, LogisticRegression
 from counterspin.models.files import write_atomically
 from counterspin.models.hybrid import HybridClassifier
+from counterspin.models.kernel import KernelClassifier
 from counterspin.models.quantum import QuantumClassifier
 
 __all__ = ["load_model", "save_model"]
@@ -35,6 +37,8 @@ _KINDS: dict[str, Any] = {
     "mlp": MLP,
     "quantum": QuantumClassifier,
     "hybrid": HybridClassifier,
+    "affine-inputs": AffineInputs,
+    "kernel": KernelClassifier,
 }
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from counterspin.attacks import BudgetResult
 from counterspin.evaluation.records import AuditRecord
 from counterspin.evaluation.run_store import RunStore
-from counterspin.evaluation.summary import EXACT
+from counterspin.evaluation.summary import EXACT_ATTACKS
 
 __all__ = ["Distances", "ecdf", "found_distances", "threat_scale"]
 
@@ -75,7 +75,7 @@ def found_distances(
 
     # A sample stays broken with its first point, so the last budget knows all of them.
     last = {name: budgets[-1].distance for name, budgets in results.items()}
-    union = torch.stack([found for name, found in last.items() if name != EXACT]).amin(dim=0)
+    union = torch.stack([found for name, found in last.items() if name not in EXACT_ATTACKS]).amin(dim=0)
     proved, exact = _proved(record, store)
     return Distances(
         attacks={name: scaled(last[name]) for name in nearest},

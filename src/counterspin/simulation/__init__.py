@@ -1,6 +1,7 @@
 """How a circuit is run: compiled program, state vectors, shots, trajectories, folding, parameter-shift."""
 
 from counterspin.simulation.arguments import checked_inputs
+from counterspin.simulation.density import density_scores, fold_with_channels, noisy_density, noisy_observables
 from counterspin.simulation.engines import ENGINES, check_engine, engine_name, engine_under
 from counterspin.simulation.folding import (
     FOLDED_QUBITS,
@@ -10,6 +11,7 @@ from counterspin.simulation.folding import (
     folding_flops,
     pays_to_fold,
 )
+from counterspin.simulation.heisenberg import form_times, score_range
 from counterspin.simulation.run import final_states, outcome_distributions, run, sample_scores
 from counterspin.simulation.shift import shift_jacobian, shift_rule
 
@@ -19,16 +21,22 @@ __all__ = [
     "EffectiveObservables",
     "check_engine",
     "checked_inputs",
+    "density_scores",
     "engine_name",
     "engine_under",
     "final_states",
     "fold",
+    "fold_with_channels",
     "folded_scores",
     "folding_flops",
+    "form_times",
+    "noisy_density",
+    "noisy_observables",
     "outcome_distributions",
     "pays_to_fold",
     "run",
     "sample_scores",
+    "score_range",
     "shift_jacobian",
     "shift_rule",
 ]

@@ -3,6 +3,7 @@
 from counterspin.attacks.evasion.apgd import APGD
 from counterspin.attacks.evasion.bim import BIM
 from counterspin.attacks.evasion.boundary import BoundaryAttack
+from counterspin.attacks.evasion.boxed import BoxedL2Attack
 from counterspin.attacks.evasion.carlini_wagner import CarliniWagner
 from counterspin.attacks.evasion.coordinate import CoordinateAttack
 from counterspin.attacks.evasion.corners import Corners
@@ -34,6 +35,7 @@ __all__ = [
     "NES",
     "PGD",
     "BoundaryAttack",
+    "BoxedL2Attack",
     "CarliniWagner",
     "CoordinateAttack",
     "Corners",

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from counterspin.attacks.base import Attack, Ball
 from counterspin.attacks.oracle import Oracle
-from counterspin.errors import CapabilityError, ConditionsError
-from counterspin.optimum import nearest_flips
+from counterspin.errors import ConditionsError
+from counterspin.models.affine import unwrapped
+from counterspin.models.flips import FlipSolver
 from counterspin.threats import ThreatModel
-from counterspin.types import Classifier, HasEffectiveObservables
+from counterspin.types import Classifier
 
 __all__ = ["ExactL2Attack"]
 
@@ -25,9 +26,9 @@ class ExactL2Attack(Attack):
     .. math:: \min_z \|z - x\|_2 \quad\text{s.t.}\quad z^\top (M_y - M_j)\, z \le 0 \ \text{ for some } j \ne y
 
     A score of a frozen amplitude-encoded circuit is a quadratic form of the unit input, so this is one quadratic
-    program with one constraint per rival, solved to global optimality through its dual (S-lemma). The claim *exact*
-    holds for L2 without a box only. A targeted attack with more than two classes has several constraints at once
-    and is refused.
+    program with one constraint per rival, solved to global optimality through its dual (S-lemma), also behind an affine
+    map of the features. The claim *exact* holds for L2 without a box only. A targeted attack with more than two classes
+    has several constraints at once and is refused.
     """
 
     requires = ("effective_observables",)
@@ -41,7 +42,8 @@ class ExactL2Attack(Attack):
         return "exact"
 
     def _check_threat(self, model: Classifier, threat: ThreatModel) -> None:
-        super()._check_threat(model, threat)
+        # Behind an affine map it is the body that has observables.
+        super()._check_threat(unwrapped(model)[0], threat)
         if threat.box != "none":
             raise ConditionsError("attack exact works without a box only; pass box='none' (--box none) or use APGD.")
         if threat.constraints:
@@ -53,16 +55,12 @@ class ExactL2Attack(Attack):
                 f"attack exact is untargeted for more than two classes (the model has {model.classes}); "
                 "use target=None, or APGD with a target."
             )
-        if isinstance(model, HasEffectiveObservables):
-            # Refuses circuits that take data through gate angles; folded once, the model keeps it.
-            model.effective_observables()
+        # Refuses models that are no quadratic form; folded once, the model keeps it.
+        FlipSolver.of(model)
 
     def _run(self, oracle: Oracle, start: Tensor, ball: Ball, generator: torch.Generator) -> None:
-        if not isinstance(oracle.model, HasEffectiveObservables):
-            raise CapabilityError("attack exact needs a model with effective observables.")
-        forms = oracle.model.effective_observables().forms()
         copies = ball.rows // len(oracle.y)
-        nearest = nearest_flips(forms, ball.center, oracle.y.repeat(copies))
+        nearest = FlipSolver.of(oracle.model)(ball.center, oracle.y.repeat(copies))
         step = nearest.points - ball.center
         for nudge in _NUDGES:
             oracle.scores(ball.project(ball.center + (1.0 + nudge) * step))

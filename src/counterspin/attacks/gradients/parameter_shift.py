@@ -7,7 +7,7 @@ from torch import Tensor
 
 from counterspin.attacks.gradients.base import Evaluation, GradientSource, Objective, check_count, check_generator
 from counterspin.errors import CapabilityError
-from counterspin.types import Classifier, Cost, HasCircuit
+from counterspin.types import Classifier, Cost, HasChannels, HasCircuit
 
 __all__ = ["ParameterShift"]
 
@@ -43,6 +43,11 @@ class ParameterShift(GradientSource):
                 f"model ({type(model).__name__}) shows no circuit, weights, readout and circuit_inputs, which "
                 "ParameterShift needs; use gradient=Autodiff()."
             )
+        if isinstance(model, HasChannels):
+            raise CapabilityError(
+                f"model ({type(model).__name__}) runs its circuit with channels, which ParameterShift would leave out; "
+                "use gradient=Autodiff()."
+            )
 
     def __call__(
         self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
@@ -57,8 +62,8 @@ class ParameterShift(GradientSource):
         from counterspin.simulation import shift_jacobian
         from counterspin.simulation.measurement import settings
 
-        if not isinstance(model, HasCircuit):
-            raise CapabilityError(f"model ({type(model).__name__}) shows no circuit; use gradient=Autodiff().")
+        if not isinstance(model, HasCircuit) or isinstance(model, HasChannels):
+            raise CapabilityError(f"model ({type(model).__name__}) shows no bare circuit; use gradient=Autodiff().")
         source = None if self.shots is None else check_generator(self, generator)
         with torch.enable_grad():
             leaf = x.detach().clone().requires_grad_()

@@ -13,7 +13,7 @@ from counterspin.evaluation.sanity.base import Check, SanityContext
 from counterspin.evaluation.sanity.contenders import is_iterative, spread
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.simulation import run
-from counterspin.types import Box, Classifier, HasCircuit, Outputs
+from counterspin.types import Box, Classifier, HasChannels, HasCircuit, Outputs
 
 __all__ = ["PlantedPointsFound"]
 
@@ -141,7 +141,7 @@ class _Refitted:
 
 def circuit_features(model: Classifier, x: Tensor) -> Tensor:
     """What a refitted readout may use `(batch, values)`: expectation values of the circuit, or the model's scores."""
-    if not isinstance(model, HasCircuit):
+    if not isinstance(model, HasCircuit) or isinstance(model, HasChannels):
         return model(x)
     qubits = range(model.circuit.qubits)
     single = [f"{letter}{q}" for letter in "XYZ" for q in qubits]

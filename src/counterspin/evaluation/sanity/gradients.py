@@ -10,7 +10,7 @@ from counterspin.evaluation.records import CheckRecord
 from counterspin.evaluation.sanity.base import Check, SanityContext
 from counterspin.evaluation.sanity.probing import Contrast, Probe, cosine, probe_beside_samples
 from counterspin.evaluation.seeds import derived_generator
-from counterspin.types import Differentiable, HasCircuit
+from counterspin.types import Differentiable, HasChannels, HasCircuit
 
 __all__ = ["GradientsAgree"]
 
@@ -140,10 +140,11 @@ def _shifts_disagree(probe: Probe, gradient: Tensor) -> Tensor:
     """Whether parameter-shift finds another gradient at the first samples; False where it does not apply."""
     some = slice(_SHIFTED)
     agrees = torch.ones(len(probe.rows[some]), dtype=torch.bool)
-    if isinstance(probe.context.model, HasCircuit):
+    model = probe.context.model
+    if isinstance(model, HasCircuit) and not isinstance(model, HasChannels):
         loss = Contrast(own=probe.loss.own[some], rival=probe.loss.rival[some])
         try:
-            shifted = ParameterShift()(probe.context.model, probe.x[some], loss)
+            shifted = ParameterShift()(model, probe.x[some], loss)
         except (CapabilityError, ConditionsError):
             return ~agrees
         probe.context.tally.add(shifted.cost)

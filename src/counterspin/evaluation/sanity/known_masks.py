@@ -21,7 +21,7 @@ from counterspin.evaluation.sanity.rehearsal import rehearse
 from counterspin.evaluation.sanity.saturation import SameSuccessByLoss
 from counterspin.evaluation.sanity.zoo import Specimen, specimens
 from counterspin.simulation import run
-from counterspin.types import Box, Classifier, HasCircuit, Outputs
+from counterspin.types import Box, Classifier, HasChannels, HasCircuit, Outputs
 
 __all__ = ["HasUndefended", "KnownMasksAreBroken"]
 
@@ -125,7 +125,8 @@ def _twin(context: SanityContext) -> Classifier | None:
     model = context.model
     if isinstance(model, HasUndefended):
         return model.undefended
-    if not isinstance(model, HasCircuit):
+    # Noise is no defence, and the circuit without it no twin.
+    if not isinstance(model, HasCircuit) or isinstance(model, HasChannels):
         return None
     bare = _BareCircuit(model)
     x = context.x[:_SAMPLES].double()

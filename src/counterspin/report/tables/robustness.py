@@ -1,7 +1,7 @@
 """Robust accuracy at each ε: proved, exact, and against every attack."""
 
 from counterspin.evaluation.records import AuditRecord, ExactRecord, Measured
-from counterspin.evaluation.summary import EXACT
+from counterspin.evaluation.summary import EXACT_ATTACKS
 from counterspin.report.formats import number, percent
 from counterspin.report.tables.base import Table
 from counterspin.report.wording import share, zero_note
@@ -24,7 +24,10 @@ def _stated(measured: Measured) -> str:
 
 def budgets_table(record: AuditRecord) -> Table:
     """Per ε: proved, exact, worst case of all attacks, and of the gradient attacks where that is another question."""
-    both = any(EXACT in budget.attacks or budget.worst_case_gradient != budget.worst_case for budget in record.budgets)
+    both = any(
+        {*EXACT_ATTACKS} & budget.attacks.keys() or budget.worst_case_gradient != budget.worst_case
+        for budget in record.budgets
+    )
     open_ = any(budget.worst_case_upper is not None for budget in record.budgets)
     rows = [
         (

@@ -1,0 +1,227 @@
+"""Margins of a model whose scores are linear in expectation values: their observables, spectra and gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from counterspin.circuits import Circuit, Readout
+from counterspin.errors import ConditionsError
+from counterspin.models.affine import unwrapped
+from counterspin.models.noisy import NoisyClassifier
+from counterspin.noise.kraus import Placed
+from counterspin.optimum.affine_map import AffineMap
+from counterspin.simulation.density import noisy_observables, score_operators
+from counterspin.simulation.folding import FOLDED_QUBITS
+from counterspin.simulation.measurement import Setting, rotated, settings
+from counterspin.types import Classifier, HasCircuit
+
+__all__ = [
+    "LevelObservables",
+    "MarginGradients",
+    "MatrixObservables",
+    "ScoreObservables",
+    "channels_of",
+    "inner",
+    "inputs_of",
+    "margin_gradients",
+    "margins",
+    "observables_behind_data",
+    "rivals",
+    "rounding_of",
+    "score_observables",
+]
+
+_EPS = torch.finfo(torch.float64).eps
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LevelObservables:
+    """Observables `M_k` whose expectation values are the class scores, all of them diagonal in one measured basis.
+
+    Args:
+        levels: scores of each group of outcomes that score alike `(levels, classes)`, bias included.
+        group: for each outcome its row in `levels`, `(D,)`.
+        setting: the measured basis.
+    """
+
+    levels: Tensor
+    group: Tensor
+    setting: Setting
+
+    @cached_property
+    def extremes(self) -> tuple[Tensor, Tensor]:
+        """Bounds `(classes, classes)` on the eigenvalues of `M_y - M_j` from below and above, rounding included."""
+        gaps = self.levels[:, :, None] - self.levels[:, None, :]
+        slack = 8 * _EPS * (1 + self.levels.abs().amax())
+        return gaps.amin(dim=0) - slack, gaps.amax(dim=0) + slack
+
+    def seen(self, states: Tensor) -> Tensor:
+        """What all pairs of classes need of pure states `(rows, D)`: weights of the levels `(rows, levels)`."""
+        qubits = states.shape[1].bit_length() - 1
+        shares = rotated(states, self.setting, qubits).abs().square()
+        return shares.new_zeros(len(shares), len(self.levels)).index_add(1, self.group, shares)
+
+    def spectrum(self, own: int, rival: int, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Eigenvalues of `M_own - M_rival` and the weights of states in its eigenvectors, from what is `seen`."""
+        return self.levels[:, own] - self.levels[:, rival], seen
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MatrixObservables:
+    """Observables `M_k` whose expectation values are the class scores, as matrices.
+
+    Args:
+        matrices: Hermitian `(classes, D, D)` complex128, bias included.
+    """
+
+    matrices: Tensor
+
+    @cached_property
+    def extremes(self) -> tuple[Tensor, Tensor]:
+        """Bounds `(classes, classes)` on the eigenvalues of `M_y - M_j` from below and above, rounding included."""
+        spectra = torch.stack([torch.linalg.eigvalsh(own - self.matrices) for own in self.matrices])
+        slack = 8 * (spectra.shape[2] + 8) * _EPS * spectra.abs().amax(dim=2)
+        return spectra[:, :, 0] - slack, spectra[:, :, -1] + slack
+
+    def seen(self, states: Tensor) -> Tensor:
+        """What all pairs of classes need of pure `(rows, D)` or mixed `(rows, D, D)` states: themselves."""
+        return states
+
+    def spectrum(self, own: int, rival: int, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Eigenvalues of `M_own - M_rival` and the weights of states in its eigenvectors, from what is `seen`."""
+        eigenvalues, vectors = torch.linalg.eigh(self.matrices[own] - self.matrices[rival])
+        if seen.ndim == 2:
+            return eigenvalues, (seen @ vectors.conj()).abs().square()
+        return eigenvalues, ((vectors.mH @ seen) * vectors.mT).sum(dim=2).real.clamp(min=0)
+
+
+ScoreObservables = LevelObservables | MatrixObservables
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MarginGradients:
+    """Margins of each label over each rival and their gradients.
+
+    Args:
+        values: `(batch, classes)`, 0 at the label itself.
+        gradients: `(batch, classes, features)`, 0 at the label itself.
+    """
+
+    values: Tensor
+    gradients: Tensor
+
+
+def score_observables(model: Any) -> ScoreObservables:
+    """The observables of a model's scores right before its measurement, from its readout or its `observables()`.
+
+    Raises:
+        ConditionsError: measurements in several bases on more than 10 qubits, for which matrices would be needed.
+
+    Example:
+        >>> from counterspin.circuits import PauliExpectations, angle_encoding
+        >>> from counterspin.models import QuantumClassifier
+        >>> from counterspin.types import Box
+        >>> box = Box.uniform(0.0, 1.0, features=2)
+        >>> model = QuantumClassifier(angle_encoding(2), PauliExpectations.of("Z0", "Z1"), box)
+        >>> [bound[0, 1].item() for bound in score_observables(model).extremes]
+        [-2.0000000000000036, 2.0000000000000036]
+    """
+    body, _ = inner(model)
+    if callable(getattr(body, "observables", None)):
+        return MatrixObservables(matrices=body.observables().detach().to("cpu", torch.complex128))
+    return _of_readout(body.circuit, body.readout)
+
+
+def observables_behind_data(model: Any, last: int) -> ScoreObservables:
+    """The observables of a model's scores in the state behind the last gate that holds data.
+
+    What follows is carried back with its channels. Without channels it is unitary and changes neither spectra nor the
+    weights of a state in them, so that the observables of the measurement itself stand in, with the final states.
+
+    Args:
+        model: a model that is one circuit.
+        last: position of that gate.
+    """
+    if not channels_of(model):
+        return score_observables(model)
+    carried = noisy_observables(model.circuit, model.weights.detach(), model.readout, channels_of(model), after=last)
+    return MatrixObservables(matrices=carried.detach())
+
+
+def rivals(y: Tensor, target: Tensor | None, classes: int) -> Tensor:
+    """Classes `(batch, classes)` bool that would have to pass the label: all others, or the target."""
+    own = torch.nn.functional.one_hot(y, classes).bool()
+    return ~own if target is None else torch.nn.functional.one_hot(target, classes).bool()
+
+
+def margins(scores: Tensor, y: Tensor, target: Tensor | None) -> Tensor:
+    """Margins `(batch, classes)` of each label; infinite where a class is no rival."""
+    values = scores.gather(1, y[:, None]) - scores
+    return values.masked_fill(~rivals(y, target, scores.shape[1]), torch.inf)
+
+
+def margin_gradients(model: Classifier, x: Tensor, y: Tensor) -> MarginGradients:
+    """Margins over every rival and their gradients, one backward pass per rival for the whole batch.
+
+    Args:
+        model: attached to autograd for its input.
+        x: inputs `(batch, features)` float64.
+        y: labels `(batch,)`.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        scores = model(x)
+        classes = scores.shape[1]
+        values = scores.gather(1, y[:, None]) - scores
+        gradients = x.new_zeros(len(x), classes, x.shape[1])
+        for step in range(1, classes):
+            rival = ((y + step) % classes)[:, None]
+            (slope,) = torch.autograd.grad(values.gather(1, rival).sum(), x, retain_graph=step < classes - 1)
+            gradients.scatter_(1, rival[:, :, None].expand(-1, -1, x.shape[1]), slope[:, None])
+    return MarginGradients(values=values.detach(), gradients=gradients)
+
+
+def inner(model: Any) -> tuple[Any, AffineMap | None]:
+    """The model inside all affine maps, and the maps as one; None where there is none."""
+    return unwrapped(model)
+
+
+def inputs_of(model: Any, x: Tensor) -> Tensor:
+    """What enters the circuit of a model `(batch, inputs)`, for features `x` `(batch, features)`."""
+    body, input_map = inner(model)
+    mapped = x if input_map is None else input_map(x)
+    return body.circuit_inputs(mapped) if isinstance(body, HasCircuit) else mapped
+
+
+def channels_of(model: Any) -> tuple[Placed, ...]:
+    """The channels between the gates of a model, which an affine map may surround."""
+    body, _ = inner(model)
+    return body.channels if isinstance(body, NoisyClassifier) else ()
+
+
+def rounding_of(model: Any) -> float:
+    """How far amplitudes simulated in float64 may be off: 16 units of 2.2e-16 per gate, and 1e-10 per channel.
+
+    Channels are trace-preserving to 1e-10 only, see `counterspin.noise.kraus`.
+    """
+    circuit: Circuit = model.circuit
+    return 16 * (len(circuit.gates) + circuit.qubits + 16) * _EPS + 1e-10 * len(channels_of(model))
+
+
+def _of_readout(circuit: Circuit, readout: Readout) -> ScoreObservables:
+    chosen = settings(readout.measurement, circuit.qubits)
+    if len(chosen) == 1:
+        table = torch.as_tensor(chosen[0].table, dtype=torch.float64)
+        values, group = torch.unique(table, dim=0, return_inverse=True)
+        return LevelObservables(levels=readout.scores(values).detach(), group=group, setting=chosen[0])
+    if circuit.qubits > FOLDED_QUBITS:
+        raise ConditionsError(
+            f"the readout measures in {len(chosen)} bases on {circuit.qubits} qubits, and the extreme eigenvalues of "
+            f"its margins are computed up to {FOLDED_QUBITS} qubits; measure in one basis."
+        )
+    return MatrixObservables(matrices=score_operators(readout, circuit.qubits).detach())
