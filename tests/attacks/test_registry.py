@@ -11,6 +11,7 @@ from counterspin.attacks import (
     FMN,
     SPSA,
     Autodiff,
+    BoxedL2Attack,
     CoordinateAttack,
     Corners,
     CrossEntropy,
@@ -44,6 +45,7 @@ V1 = (
     Exhaustive(),
     Greedy(),
     ExactL2Attack(),
+    BoxedL2Attack(),
 )
 
 
@@ -63,6 +65,7 @@ def test_the_quick_suite_is_pinned():
         Exhaustive(),
         Greedy(),
         ExactL2Attack(),
+        BoxedL2Attack(),
     )
 
 

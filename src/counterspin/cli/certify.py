@@ -134,9 +134,9 @@ def _print(record: "CertifyRecord") -> None:
             *(str(budget.verdicts[word]) for word in ("proved", "counterexample", "inconclusive")),
         )
     console.print(table)
-    console.print("Each method alone · tightness: median of certified radius over nearest counterexample")
+    console.print("Each method alone · tight: median of certified radius over nearest counterexample")
     epsilons = [f"ε = {budget.eps:g}" for budget in record.budgets]
-    table = slim_table(["method", *epsilons, "median", "tightness", "exact", "seconds"])
+    table = slim_table(["method", *epsilons, "median", "tight", "exact", "s"])
     for method, found in record.methods.items():
         table.add_row(
             escape(method),
