@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from counterspin.datasets import load_adversarials
     from counterspin.errors import CounterspinError
     from counterspin.evaluation.compare import compare_runs
-    from counterspin.evaluation.conformance import check_attack, check_classifier
+    from counterspin.evaluation.conformance import check_attack, check_certifier, check_classifier
     from counterspin.noise import NoiseModel
     from counterspin.threats import L0, L1, L2, Group, Linf, QueryBudget, ThreatModel
     from counterspin.types import Box
@@ -37,6 +37,7 @@ __all__ = [
     "certificates",
     "certify",
     "check_attack",
+    "check_certifier",
     "check_classifier",
     "circuits",
     "compare_runs",
@@ -60,6 +61,7 @@ _HOMES = {
     "certify": "api",
     "Box": "types",
     "check_attack": "evaluation.conformance",
+    "check_certifier": "evaluation.conformance",
     "check_classifier": "evaluation.conformance",
     "compare_runs": "evaluation.compare",
     "load_adversarials": "datasets",

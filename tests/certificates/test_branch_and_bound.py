@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize
 from random_circuits import random_circuit
+from scipy.optimize import minimize
 
 from counterspin.certificates.branch_and_bound import BranchAndBoundCertificate
 from counterspin.circuits import (

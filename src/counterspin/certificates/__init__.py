@@ -4,9 +4,11 @@ from counterspin.certificates.assumptions import Assumptions
 from counterspin.certificates.base import Certificate, CertificateResult
 from counterspin.certificates.bernstein import BernsteinCertificate, bernstein_radius
 from counterspin.certificates.boxed_l2 import BoxedL2Certificate
+from counterspin.certificates.branch_and_bound import BranchAndBoundCertificate
 from counterspin.certificates.bures import BuresCertificate
 from counterspin.certificates.confidence import binomial_lower, binomial_upper, pessimistic_probabilities
 from counterspin.certificates.exact_l2 import ExactL2Certificate
+from counterspin.certificates.exhaustive import ExhaustiveCertificate
 from counterspin.certificates.guan import GuanCertificate, guan_infidelity
 from counterspin.certificates.guan_shots import FiniteShotGuanCertificate
 from counterspin.certificates.hybrid import HybridCertificate
@@ -33,6 +35,7 @@ __all__ = [
     "Assumptions",
     "BernsteinCertificate",
     "BoxedL2Certificate",
+    "BranchAndBoundCertificate",
     "BuresCertificate",
     "Certificate",
     "CertificateResult",
@@ -40,6 +43,7 @@ __all__ = [
     "DepolarizingBalance",
     "DepolarizingPrivacyCertificate",
     "ExactL2Certificate",
+    "ExhaustiveCertificate",
     "FiniteShotGuanCertificate",
     "GlobalBound",
     "GuanCertificate",

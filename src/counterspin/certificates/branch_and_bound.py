@@ -62,7 +62,7 @@ class BranchAndBoundCertificate(Certificate):
     exact radii of angle-encoded classifiers by branch and bound are new.
 
     Args:
-        tolerance: relative gap at which a sample is done; at most 1e-6 for radii that count as exact.
+        tolerance: relative gap at which a sample is done; radii count as exact below 1e-6.
         nodes: cells per sample at most; the bracket holds wherever the search ends.
 
     Example:
@@ -80,7 +80,7 @@ class BranchAndBoundCertificate(Certificate):
     name: ClassVar[str] = "branch-and-bound"
     requires: ClassVar[tuple[str, ...]] = ("circuit", "gradient")
 
-    tolerance: float = 1e-6
+    tolerance: float = 5e-7
     nodes: int = 50_000
 
     def __post_init__(self) -> None:

@@ -3,8 +3,10 @@
 from counterspin.certificates.base import Certificate
 from counterspin.certificates.bernstein import BernsteinCertificate
 from counterspin.certificates.boxed_l2 import BoxedL2Certificate
+from counterspin.certificates.branch_and_bound import BranchAndBoundCertificate
 from counterspin.certificates.bures import BuresCertificate
 from counterspin.certificates.exact_l2 import ExactL2Certificate
+from counterspin.certificates.exhaustive import ExhaustiveCertificate
 from counterspin.certificates.guan import GuanCertificate
 from counterspin.certificates.guan_shots import FiniteShotGuanCertificate
 from counterspin.certificates.hybrid import HybridCertificate
@@ -21,6 +23,8 @@ _METHODS: tuple[Certificate, ...] = (
     ExactL2Certificate(),
     BoxedL2Certificate(),
     QuadraticLinfCertificate(),
+    BranchAndBoundCertificate(),
+    ExhaustiveCertificate(),
     GuanCertificate(),
     WeberCertificate(),
     BernsteinCertificate(),
@@ -31,6 +35,13 @@ _METHODS: tuple[Certificate, ...] = (
     SmoothingCertificate(),
     DampingCertificate(),
 )
+
+# The same methods with shorter searches and fewer draws.
+_QUICK: dict[str, Certificate] = {
+    "branch-and-bound": BranchAndBoundCertificate(tolerance=1e-4, nodes=5000),
+    "guan-shots": FiniteShotGuanCertificate(shots=1000),
+    "smoothing": SmoothingCertificate(draws=1000),
+}
 
 
 def methods(tier: str = "standard") -> tuple[Certificate, ...]:
@@ -43,7 +54,9 @@ def methods(tier: str = "standard") -> tuple[Certificate, ...]:
         >>> [certificate.name for certificate in methods()][0]
         'exact-l2'
     """
-    return _METHODS
+    return tuple(
+        _QUICK.get(certificate.name, certificate) if tier == "quick" else certificate for certificate in _METHODS
+    )
 
 
 def named(name: str, tier: str = "standard") -> Certificate:

@@ -4,12 +4,15 @@ from counterspin.optimum.affine_map import AffineMap
 from counterspin.optimum.box_programme import BoxProgramme
 from counterspin.optimum.box_qp import BoxMinimum, minimum_over_box
 from counterspin.optimum.boxed import BoxedFlips, nearest_boxed_flips
+from counterspin.optimum.branching import Bracket, branch_and_bound
 from counterspin.optimum.concentration import MeanInfidelity, haar_infidelity, haar_states, mean_infidelity
 from counterspin.optimum.cone import ConePoints, nearest_on_cone
 from counterspin.optimum.interpolation import chebyshev_angles, chebyshev_degree, cosines
 from counterspin.optimum.linf_nearest import LinfFlips, LinfForms, LinfSearch, linf_forms, nearest_linf_flips
 from counterspin.optimum.minimum import Lowest, lowest
 from counterspin.optimum.nearest import NearestFlips, form_scores, nearest_flips
+from counterspin.optimum.races import Race, race_of
+from counterspin.optimum.roots import first_crossing, real_roots
 from counterspin.optimum.secular import SecularRoot, dual_value, secular_root, stationary_point
 from counterspin.optimum.signed_sums import SignedSum, semidefinite_bound, signed_sum_bound, signed_sums
 from counterspin.optimum.states import NearestStates, nearest_states, state_scores
@@ -28,6 +31,7 @@ __all__ = [
     "BoxMinimum",
     "BoxProgramme",
     "BoxedFlips",
+    "Bracket",
     "ConePoints",
     "LinfFlips",
     "LinfForms",
@@ -36,17 +40,20 @@ __all__ = [
     "MeanInfidelity",
     "NearestFlips",
     "NearestStates",
+    "Race",
     "SecularRoot",
     "SignedSum",
     "TraceDistances",
     "angle_from_margin",
     "angle_from_weights",
     "basis",
+    "branch_and_bound",
     "chebyshev_angles",
     "chebyshev_degree",
     "conditioning",
     "cosines",
     "dual_value",
+    "first_crossing",
     "fit",
     "form_scores",
     "haar_infidelity",
@@ -62,6 +69,8 @@ __all__ = [
     "nearest_on_cone",
     "nearest_states",
     "pure_trace_distance",
+    "race_of",
+    "real_roots",
     "sampling_nodes",
     "secular_root",
     "semidefinite_bound",

@@ -64,7 +64,7 @@ def polynomial_expansion(polynomials: Polynomials, start: Tensor, race: Race) ->
 
 
 def bernstein_expansion(
-    scores: Callable[[Tensor], tuple[Tensor, Tensor]],
+    scores: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     start: Tensor,
     race: Race,
     *,

@@ -117,7 +117,7 @@ def fitted(spectra: list[tuple[float, ...]], nodes: list[Tensor], samples: Tenso
         # From cosines and sines to exp(iωt) and exp(-iωt).
         constant, cosine, sine = inverse[:1], inverse[1 : count + 1], inverse[count + 1 :]
         exponentials = torch.cat([constant, (cosine - 1j * sine) / 2, (cosine + 1j * sine) / 2])
-        coefficients = torch.tensordot(exponentials, coefficients, dims=([1], [axis])).movedim(0, axis)
+        coefficients = torch.tensordot(exponentials, coefficients.movedim(axis, 0), dims=1).movedim(0, axis)
         growth *= conditioning(spectrum, node)
     signed = [torch.tensor([0.0, *spectrum, *(-f for f in spectrum)], dtype=torch.float64) for spectrum in spectra]
     frequencies = torch.cartesian_prod(*signed).reshape(-1, len(spectra))

@@ -26,6 +26,7 @@ def failed(certifier, threats, **options) -> dict[str, str]:
     return {one.name.split(" (")[0]: one.message for one in report.failed}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("certifier", "threats"),
     [
@@ -80,6 +81,7 @@ class StretchedSearch(BranchAndBoundCertificate):
         return replace(radii, lower=1.05 * radii.lower, upper=1.05 * radii.lower, points=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threat", [Linf(0.1), L2(0.1)])
 def test_five_per_cent_too_large_is_caught_on_angles(threat):
     assert INSIDE in failed(StretchedSearch(), [threat])
@@ -112,6 +114,7 @@ class SignedSum(Certificate):
         return Radii.below(turn / prepared, Assumptions(box="none"))
 
 
+@pytest.mark.slow
 def test_a_signed_sum_by_local_search_is_caught():
     sound, stuck = SignedSum(local=False), SignedSum(local=True)
     model = small_angle_model()
@@ -189,6 +192,7 @@ class Reckless(GuanCertificate):
         return super().__call__(model, x, y, threat, generator=generator)
 
 
+@pytest.mark.slow
 def test_template_rules_are_checked_too():
     assert "misclassified samples have radius 0" in failed(ZeroNever(), FREE)
     assert "asked" in failed(Reckless(), FREE)["refuses before any compute"]
@@ -202,6 +206,7 @@ class Maskless(BranchAndBoundCertificate):
         return replace(radii, lower=2 * radii.lower, upper=2 * radii.lower, points=None) if task.threat.mask else radii
 
 
+@pytest.mark.slow
 def test_flips_of_one_threat_are_held_against_another():
     threats = [Linf(0.1), Linf(0.1, mask=(False, True))]
     assert INSIDE in failed(Maskless(), threats)

@@ -1,7 +1,8 @@
-"""Public suites for attacks and classifiers of others, in the spirit of scikit-learn's estimator checks."""
+"""Public suites for attacks, certificates and classifiers of others, in the spirit of scikit-learn's estimator checks."""
 
 from counterspin.evaluation.conformance.attack import check_attack
+from counterspin.evaluation.conformance.certifier import check_certifier
 from counterspin.evaluation.conformance.classifier import check_classifier
 from counterspin.evaluation.conformance.report import ConformanceReport, Outcome
 
-__all__ = ["ConformanceReport", "Outcome", "check_attack", "check_classifier"]
+__all__ = ["ConformanceReport", "Outcome", "check_attack", "check_certifier", "check_classifier"]

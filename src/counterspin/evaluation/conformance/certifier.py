@@ -12,13 +12,9 @@ from torch import Tensor
 from counterspin.certificates import Certificate
 from counterspin.circuits import Circuit, OutcomeGroups, amplitude_encoding, feature, strongly_entangling
 from counterspin.errors import UsageError
-from counterspin.evaluation.conformance.certifier_checks import (
-    FOR_EVERY_CERTIFICATE,
-    ONCE,
-    OVER_ALL_THREATS,
-    PER_THREAT,
-    CertifierCase,
-)
+from counterspin.evaluation.conformance.certifier_case import CertifierCase
+from counterspin.evaluation.conformance.certifier_checks import ONCE_ATTACKED, OVER_ALL_THREATS, PER_THREAT
+from counterspin.evaluation.conformance.certifier_template import ONCE
 from counterspin.evaluation.conformance.report import Check, ConformanceReport, run_all
 from counterspin.models import QuantumClassifier
 from counterspin.threats import Group, ThreatModel
@@ -123,16 +119,16 @@ def _checks(case: CertifierCase, served: list[ThreatModel], label: str) -> dict[
 
     if not served:
         return {}
-    checks: dict[str, Check] = {
-        name + named(label): partial(check, case, served[0]) for name, check in FOR_EVERY_CERTIFICATE.items()
-    }
+    checks: dict[str, Check] = {}
     for threat in served:
         checks |= {
             name + named(label, _threat_label(threat)): partial(check, case, threat)
             for name, check in PER_THREAT.items()
         }
     checks |= {name + named(label): partial(check, case, served) for name, check in OVER_ALL_THREATS.items()}
-    return checks | {name + named(label): partial(check, case, served[0]) for name, check in ONCE.items()}
+    return checks | {
+        name + named(label): partial(check, case, served[0]) for name, check in (ONCE_ATTACKED | ONCE).items()
+    }
 
 
 def _samples(model: Classifier, x: Tensor | None, y: Tensor | None, seed: int) -> tuple[Tensor, Tensor]:
