@@ -33,7 +33,13 @@ def test_the_table_of_attacks_is_the_list_the_command_prints(capsys):
         for row in listed
     ]
     assert [row[:4] for row in rows("attacks.md", "`[a-z-]+`") if len(row) == 5] == expected
-    assert [row["name"] for row in listed if not row["targeted"]] == ["exact"]  # as the page says
+    assert [row["name"] for row in listed if not row["targeted"]] == ["exact", "exact-boxed"]  # as the page says
+
+
+def test_the_table_of_certificates_is_the_list_the_command_prints(capsys):
+    assert run(["list", "certificates", "--json"]) == 0
+    listed = [row["name"] for row in json.loads(capsys.readouterr().out)]
+    assert [row[0] for row in rows("certificates.md", "`[a-z0-9-]+`") if len(row) == 4] == listed
 
 
 def test_papers_of_the_table_are_those_of_the_source_files():

@@ -128,4 +128,13 @@ def _run(certify: Callable[[], CertificateResult], store: RunStore, name: str) -
 
 
 def _stored(card: dict[str, Any], tensors: dict[str, Tensor]) -> CertificateResult:
-    return CertificateResult(**{**card, "assumptions": Assumptions.from_json(card["assumptions"])}, **tensors)
+    return CertificateResult(
+        radius_lower=tensors["radius_lower"],
+        radius_upper=tensors["radius_upper"],
+        exact=tensors["exact"],
+        points=tensors.get("points"),
+        method=card["method"],
+        assumptions=Assumptions.from_json(card["assumptions"]),
+        seconds=card["seconds"],
+        prepare_seconds=card["prepare_seconds"],
+    )

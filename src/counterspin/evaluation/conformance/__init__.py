@@ -1,4 +1,4 @@
-"""Public suites for attacks, certificates and classifiers of others, in the spirit of scikit-learn's estimator checks."""
+"""Public suites for attacks, certificates and classifiers of others, like scikit-learn's estimator checks."""
 
 from counterspin.evaluation.conformance.attack import check_attack
 from counterspin.evaluation.conformance.certifier import check_certifier

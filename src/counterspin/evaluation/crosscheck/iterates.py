@@ -84,8 +84,8 @@ def iterate_rows(model: Classifier, x: Tensor, y: Tensor, eps: dict[str, float])
                 attack, theirs = run(model, ball, y, steps, step)
                 ours = plain_pgd(model, ball, objective, steps=steps, step=step)
                 close = CLOSE_IN_FLOAT32 if norm == "l2" and dtype == torch.float32 else CLOSE
-                # Roundings are relative to what is rounded: iterates as large as the data and the budget together.
-                size = max(1.0, float(x.abs().amax()) + radius)
+                # Roundings are relative to what is rounded: the data or the budget, whichever is larger.
+                size = max(1.0, float(x.abs().amax()), radius)
                 agree = ((theirs - ours).abs() <= close * size).all(dim=1)
                 yield Row(
                     tool=tool,
