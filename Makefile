@@ -45,5 +45,5 @@ $(VENV)/.runtime: $(VENV)/.pip pyproject.toml setup.py $(wildcard $(KERNELS)/c/*
 	touch $@
 
 $(VENV)/.development: $(VENV)/.runtime
-	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[data,crosscheck]' --group dev
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[data,crosscheck,sdp]' --group dev
 	touch $@

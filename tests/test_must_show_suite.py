@@ -62,7 +62,7 @@ def test_the_suite_on_ten_classes(ten_classes):
     _, record = ten_classes
     assert [budget["eps"] for budget in record["budgets"]] == [0.05, 0.1, 0.2]
     assert set(record["budgets"][0]["attacks"]) == GENERAL | {"coordinate", "corners"}
-    assert set(record["left_out"]) == {"ddn", "exhaustive", "greedy", "exact"}
+    assert set(record["left_out"]) == {"ddn", "exhaustive", "greedy", "exact", "exact-boxed"}
     assert record["budgets"][-1]["worst_case"]["value"] == 0.0
     assert failed(record) == []
 
