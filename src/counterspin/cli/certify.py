@@ -11,7 +11,7 @@ from counterspin.cli.values import numbers
 from counterspin.errors import UsageError
 
 if TYPE_CHECKING:
-    from counterspin.evaluation.certification_records import CertifyRecord
+    from counterspin.evaluation.certification_records import CertifyRecord, WholeModelRecord
 
 __all__ = ["certify"]
 
@@ -109,6 +109,15 @@ def certify(
     return 1 if found.record.violations else 0
 
 
+def _whole_model(found: "WholeModelRecord") -> str:
+    moved = f"{len(found.unbalanced_pairs)} class pairs move their boundary"
+    noise = "no decision moves" if found.depolarizing_balanced else moved
+    words = f"Whole model: under global depolarising noise {noise}"
+    if found.global_bound is not None:
+        words += f"; K* = {found.global_bound.upper:.4g} (robust and fair for states ε apart up to δ = K* ε)"
+    return f"{words}."
+
+
 def _refuse(reason: str, **options: object) -> None:
     given = ", ".join(f"--{name}" for name, value in options.items() if value is not None)
     if given:
@@ -149,6 +158,8 @@ def _print(record: "CertifyRecord") -> None:
     console.print(table)
     for method, found in record.methods.items():
         console.print(f"{escape(method)}: {escape('; '.join(found.assumptions))}.")
+    if record.whole_model is not None:
+        console.print(_whole_model(record.whole_model))
     if record.refused:
         console.print(f"[dim]Outside their conditions (--json says why): {escape(', '.join(record.refused))}.[/dim]")
     if record.violations:

@@ -27,6 +27,7 @@ from counterspin.evaluation.run_store import RunStore
 from counterspin.evaluation.sanity import samples_digest
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.statistics import measured_median, measured_share
+from counterspin.evaluation.whole_model import whole_model
 from counterspin.threats import ThreatModel
 from counterspin.versions import versions
 
@@ -161,6 +162,7 @@ def _record(
             for result in certified.results
         },
         refused=certified.refused,
+        whole_model=whole_model(subject.model),
         violations=((lower > upper * (1 + _ROUNDING)) & correct).nonzero()[:, 0].tolist(),
         versions=versions(),
         run=str(store.path),

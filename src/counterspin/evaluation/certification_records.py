@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from counterspin.evaluation.records import ExactRecord, Measured
 
-__all__ = ["CertifiedBudget", "CertifyRecord", "MethodRecord"]
+__all__ = ["CertifiedBudget", "CertifyRecord", "GlobalBoundRecord", "MethodRecord", "WholeModelRecord"]
 
 
 class _Record(BaseModel):
@@ -43,6 +43,26 @@ class MethodRecord(_Record):
     assumptions: list[str]
 
 
+class GlobalBoundRecord(_Record):
+    """K* of a measurement: how much farther apart than states, at most, outcome distributions are.
+
+    In total variation and trace distance; (ε, δ)-robust and (ε, δ)-fair iff δ >= K* ε.
+    """
+
+    lower: float
+    upper: float
+
+
+class WholeModelRecord(_Record):
+    """What holds for every input of an amplitude-encoded model."""
+
+    global_bound: GlobalBoundRecord | None = Field(description="null: scores are no outcome probabilities")
+    depolarizing_balanced: bool = Field(
+        description="whether global depolarising noise leaves every decision and exact radius where it is"
+    )
+    unbalanced_pairs: list[list[int]] = Field(description="class pairs whose boundary such noise moves")
+
+
 class CertifyRecord(_Record):
     """A whole certification."""
 
@@ -59,6 +79,7 @@ class CertifyRecord(_Record):
     )
     methods: dict[str, MethodRecord]
     refused: dict[str, str] = Field(description="methods outside their conditions, and why")
+    whole_model: WholeModelRecord | None = Field(default=None, description="null: no amplitude-encoded model")
     violations: list[int] = Field(description="samples certified beyond a known counterexample: must be empty")
     versions: dict[str, str]
     run: str
