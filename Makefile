@@ -7,13 +7,16 @@ KERNELS := src/counterspin/simulation/kernels
 # pip learned dependency groups in 25.1.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: audit test check bench docs clean
+.PHONY: audit test test-long check bench docs clean
 
 audit: $(VENV)/.runtime
 	$(BIN)/counterspin audit digits-amplitude --quick
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+
+test-long: $(VENV)/.development
+	$(BIN)/python -m pytest -m long
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .
@@ -21,7 +24,7 @@ check: $(VENV)/.development
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not long and not browser"
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -24,9 +24,10 @@ from counterspin.circuits import (
     strongly_entangling,
 )
 from counterspin.errors import CapabilityError, ConditionsError, UsageError
-from counterspin.models import MLP, HybridClassifier, QuantumClassifier
+from counterspin.models import MLP, AffineInputs, HybridClassifier, QuantumClassifier
 from counterspin.models.noisy import NoisyClassifier
 from counterspin.noise.channels import after_every_gate, depolarizing
+from counterspin.optimum import AffineMap
 from counterspin.threats import L0, L1, L2, Group, Linf
 from counterspin.types import Box
 
@@ -54,6 +55,12 @@ def rotation(w=1.3, box=None):
     """<Z> = cos(w x): the boundary is at w x = pi/2 + k pi."""
     circuit = Circuit(1).add("RX", 0, w * feature(0))
     return QuantumClassifier(circuit, BIT, Box.uniform(-3, 3, 1) if box is None else box).requires_grad_(False)
+
+
+def rotation_pair():
+    """<Z_i> = cos(x_i) of two qubits."""
+    measured = PauliExpectations.of("Z0", "Z1")
+    return QuantumClassifier(angle_encoding(2), measured, Box.uniform(-1, 1, 2)).requires_grad_(False)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +298,7 @@ def test_what_is_refused():
     assert "amplitudes" in str(BNB.refusal(encoded, L2(0.1)))
     body = QuantumClassifier(angle_encoding(2), PauliExpectations.of("Z0", "Z1"), Box.uniform(-1, 1, 2))
     front = HybridClassifier(MLP(Box.uniform(0, 1, 3), classes=2, hidden=(3,)), body)
-    assert "not affine" in str(BNB.refusal(front, L2(0.1)))
+    assert "known to be affine" in str(BNB.refusal(front, L2(0.1)))
     with pytest.raises(CapabilityError):
         BNB(MLP(Box.uniform(0, 1, 3), classes=2, hidden=(3,)), torch.zeros(1, 3), [0], L2(0.1))
     for options in ({"tolerance": 0.0}, {"tolerance": 1.0}, {"nodes": 0}):
@@ -309,6 +316,29 @@ class Squared(QuantumClassifier):
 def test_scores_that_are_not_linear_in_expectations_are_found_out():
     model = Squared(angle_encoding(2), PauliExpectations.of("Z0", "Z1"), Box.uniform(-1, 1, 2)).requires_grad_(False)
     assert "not linear in expectation values" in str(BNB.refusal(model, L2(0.1)))
+    # Also where one unit of a feature turns no angle that a probe could see.
+    slow = Squared(angle_encoding(2, scale=1e-6), PauliExpectations.of("Z0", "Z1"), Box.uniform(-1e6, 1e6, 2))
+    assert "not linear in expectation values" in str(BNB.refusal(slow.requires_grad_(False), L2(0.1)))
+
+
+def test_a_front_that_looks_affine_next_to_zero_is_refused():
+    front = MLP(Box.uniform(-1e6, 1e6, 2), classes=2, hidden=(3,))
+    with torch.no_grad():
+        front.matrices[0].mul_(1e-6)
+    model = HybridClassifier(front, rotation_pair()).requires_grad_(False)
+    assert "known to be affine" in str(BNB.refusal(model, L2(0.1)))
+
+
+def test_principal_components_of_any_units():
+    # <Z_i> = cos(v_i), v = W x + b: class 1 wins beyond the planes v_0 = ± v_1.
+    weight = 1e-6 * torch.tensor([[1.0, 0.5], [-0.25, 0.75]], dtype=torch.float64)
+    input_map = AffineMap(weight, torch.tensor([0.4, -1.1], dtype=torch.float64))
+    model = AffineInputs(rotation_pair(), input_map, Box.uniform(-1e6, 1e6, 2)).requires_grad_(False)
+    result = BNB(model, torch.zeros(1, 2, dtype=torch.float64), [0], L2(0.1))
+    planes = [(0.4 + sign * -1.1, weight[0] + sign * weight[1]) for sign in (1.0, -1.0)]
+    nearest = min(abs(height) / float(normal.norm()) for height, normal in planes)
+    assert result.exact.all()
+    assert result.radius_lower.item() == pytest.approx(nearest, rel=1e-6)
 
 
 @pytest.mark.slow

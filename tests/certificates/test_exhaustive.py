@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from counterspin.certificates import exhaustive
 from counterspin.certificates.exhaustive import ExhaustiveCertificate
-from counterspin.models import MLP
+from counterspin.circuits import OutcomeGroups, amplitude_encoding
+from counterspin.errors import ConditionsError
+from counterspin.models import MLP, QuantumClassifier
 from counterspin.threats import L0, L1, L2, Group, Linf
 from counterspin.types import Box
 
@@ -124,3 +126,12 @@ def test_samples_that_reach_the_same_points_share_them():
     CERTIFICATE(Counting(), x, perceptron(1)(x).argmax(dim=1), L2(0.1, groups=GROUPS))
     # 3 * 2 * 2 points once for all three, and the clean verdict.
     assert sorted(calls) == [3, 12]
+
+
+def test_a_point_that_is_no_input_is_refused_by_name():
+    # Refused rather than raised as bad data, so that other certificates go on.
+    bit = OutcomeGroups((0,), ((0,), (1,)))
+    model = QuantumClassifier(amplitude_encoding(2), bit, Box.uniform(0, 1, 2))
+    grid = tuple(Group(features=(i,), values=((0.0,), (0.5,), (1.0,))) for i in range(2))
+    with pytest.raises(ConditionsError, match=r"takes one of them for no input .*zero vector"):
+        CERTIFICATE(model, [[1.0, 0.5]], [0], L2(0.6, groups=grid))

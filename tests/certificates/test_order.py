@@ -114,8 +114,8 @@ FLOORS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("kind", "build", "models"), [("amplitude", amplitude_case, 36), ("angle", angle_case, 24)])
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "build", "models"), [("amplitude", amplitude_case, 42), ("angle", angle_case, 36)])
 def test_no_violation_and_no_loss_of_tightness(kind, build, models):
     ratios = gathered(build(seed, samples=20) for seed in range(models))
     cases = sum(len(values) for values in ratios.values())

@@ -109,6 +109,12 @@ def test_what_is_refused(bit, entangled):
     angles = QuantumClassifier(angle_encoding(2), PauliExpectations.of("Z0", "Z1"), Box.uniform(0, 1, features=2))
     with pytest.raises(ConditionsError, match="angles"):
         QuadraticLinfCertificate()(angles, x[:, :2], y, Linf(0.1))
+    # A point past one end of a circle is kept as it is, so that a box of circles has no ends.
+    circle = Box(torch.zeros(4), torch.ones(4), torch.tensor([True, False, False, False]))
+    model = bit()
+    model.bounds = circle
+    assert "periodic" in (QuadraticLinfCertificate().refusal(model, Linf(0.1)) or "")
+    assert QuadraticLinfCertificate().refusal(model, Linf(0.1, box="none")) is None
     for field in ("nodes", "branched_features", "starts"):
         with pytest.raises(UsageError, match=f"{field} is -1"):
             QuadraticLinfCertificate(**{field: -1})

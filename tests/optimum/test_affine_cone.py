@@ -275,3 +275,26 @@ def test_bad_maps_are_refused():
     square = AffineMap(torch.eye(3), -torch.ones(3))
     with pytest.raises(InputError, match="sample 1 once mapped"):
         nearest_flips(forms, torch.tensor([[0.0, 1.0, 2.0], [1.0, 1.0, 1.0]]), y[:2], input_map=square)
+
+
+def test_rounding_grows_with_the_part_of_the_form_beyond_the_images():
+    # On the plane of the images the form is diag(1, -1), beyond it 1e8 as large, which a rounded image still sees.
+    for seed in range(12):
+        generator = torch.Generator().manual_seed(seed)
+        basis = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64)).Q
+        plane, beyond, first = basis[:, :2], basis[:, 2], basis[:, 0]
+        form = plane @ torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64)) @ plane.T
+        mixed = torch.outer(beyond, first)
+        form = form + 1e8 * (torch.outer(beyond, beyond) + mixed + mixed.T)
+        form = (form + form.T) / 2
+        x = torch.tensor([[1.0, 0.3]], dtype=torch.float64)
+        input_map = AffineMap(plane.clone(), torch.zeros(3, dtype=torch.float64))
+        flips = nearest_flips(torch.stack([form, 0 * form]), x, torch.tensor([0]), input_map=input_map)
+        # The numbers as they are stored, in longer arithmetic: the cone is a pair of lines.
+        wide = plane.numpy().astype(np.longdouble)
+        (a, b), (_, c) = wide.T @ form.numpy().astype(np.longdouble) @ wide
+        root, point = np.sqrt(b * b - a * c), x[0].numpy().astype(np.longdouble)
+        lines = [np.array([-b + sign * root, a]) for sign in (1, -1)]
+        true = min(abs(line[1] * point[0] - line[0] * point[1]) / np.hypot(*line) for line in lines)
+        assert float(flips.lower) <= float(true)
+        assert float(flips.lower) >= float(true) * (1 - 1e-4)

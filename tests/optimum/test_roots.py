@@ -114,3 +114,12 @@ def test_nearest_crossing_looks_both_ways(start):
     assert upper.item() == pytest.approx(abs(nearest), rel=1e-9)
     assert lower.item() <= upper.item()
     assert step.item() == pytest.approx(nearest, rel=1e-9)
+
+
+@pytest.mark.parametrize("height", [1e-8, 1e-14, 1e-17, 1e-30])
+def test_a_proof_that_starts_uphill_from_a_hair_above_zero(height):
+    # height + sin t vanishes behind pi, by as much as the height: the way there must not cancel.
+    coefficients = torch.tensor([[[height, 0.0, 1.0]]], dtype=torch.float64)
+    one = torch.ones(1, dtype=torch.float64)
+    found = first_crossing(one, coefficients, 4 * one, rounding=0 * one[None])
+    assert math.pi * (1 - 1e-9) <= found.lower.item() <= (math.pi + height) * (1 + 1e-12)

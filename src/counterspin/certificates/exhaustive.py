@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task
-from counterspin.errors import ConditionsError
+from counterspin.errors import ConditionsError, InputError
 from counterspin.optimum.races import race_of
 from counterspin.threats import Group, ThreatModel
 from counterspin.types import Classifier
@@ -78,7 +78,7 @@ class ExhaustiveCertificate(Certificate):
         for rows in _alike(task.x, groups, prepared):
             base = task.x[rows[0]]
             for block in _blocks(groups, base, prepared):
-                scores = checked_scores(model, block)
+                scores = _scores(model, block)
                 for row in rows.tolist():
                     one = race.take(torch.tensor([row]).expand(len(block)))
                     size = task.threat.size(block - task.x[row]).where(one.margin(scores) <= 0, torch.inf)
@@ -97,6 +97,17 @@ class ExhaustiveCertificate(Certificate):
             ),
             points=points,
         )
+
+
+def _scores(model: Classifier, points: Tensor) -> Tensor:
+    """Scores of admissible points `(points, classes)`; a zero vector encodes no amplitudes, and the model says so."""
+    try:
+        return checked_scores(model, points)
+    except InputError as error:
+        raise ConditionsError(
+            "certificate exhaustive looks at every admissible point, and the model takes one of them for no input "
+            f"({str(error).rstrip('.')}); list values in groups of which every combination is one."
+        ) from None
 
 
 def _changeable(threat: ThreatModel) -> list[Group]:

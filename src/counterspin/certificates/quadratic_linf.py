@@ -72,6 +72,11 @@ class QuadraticLinfCertificate(Certificate):
                 f"features, at most {_MAX_FEATURES} are served, so use exact-l2."
             )
         box = model.bounds if threat.box == "data" else Box.unbounded(features)
+        if bool(box.periodic.any()):
+            raise ConditionsError(
+                f"certificate {self.name} holds for features on a line, and the model's box has periodic ones, which "
+                "move past its ends; pass box='none'."
+            )
         return linf_forms(model.effective_observables().forms(), threat.constraints.movable(features), box)
 
     def _radii(self, model: Any, prepared: LinfForms, task: Task) -> Radii:

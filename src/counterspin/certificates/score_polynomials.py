@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from counterspin.certificates.margins import inner
+from counterspin.certificates.slopes import check_body
 from counterspin.circuits import Given
+from counterspin.circuits.frequencies import bandwidth_along, frequencies_along
 from counterspin.errors import ConditionsError
-from counterspin.models.frequencies import oscillations
 from counterspin.optimum.multivariate import Polynomials, fitted, product_nodes
 from counterspin.validation import checked_scores
 
@@ -47,26 +50,27 @@ def score_spectrum(model: Any, movable: Tensor) -> ScoreSpectrum:
     Raises:
         ConditionsError: the scores are no trigonometric polynomials of these features.
     """
+    # The map to the circuit is known, not probed: a front with small slopes looks affine next to 0.
+    body, input_map = inner(model)
+    check_body(body)
     if any(isinstance(angle, Given) for gate in model.circuit.gates for angle in gate.angles):
         raise ConditionsError(
             "the circuit holds gate angles given as tensors, whose dependence on the features is not known; make them "
             "inputs of the circuit."
         )
-    index = movable.nonzero()[:, 0]
-    waves = oscillations(model, torch.eye(len(movable), dtype=torch.float64)[index], at_most=_FREQUENCIES)
-    if waves is None:
-        raise ConditionsError(
-            f"model ({type(model).__name__}) maps its features to the circuit by a map that is not affine, so its "
-            "scores are no trigonometric polynomials; use certificate hybrid."
-        )
-    active = [(feature, wave) for feature, wave in zip(index.tolist(), waves, strict=True) if wave.bandwidth > 0]
-    spectra = [wave.frequencies for _, wave in active]
+    circuit, weights = model.circuit, model.weights.detach().double()
+    lines = torch.eye(len(movable), dtype=torch.float64) if input_map is None else input_map.weight.double().T
+    bandwidths = {
+        feature: bandwidth_along(circuit, lines[feature], weights) for feature in movable.nonzero()[:, 0].tolist()
+    }
+    active = [feature for feature, bandwidth in bandwidths.items() if bandwidth > 0]
+    spectra = [frequencies_along(circuit, lines[feature], weights, at_most=_FREQUENCIES) for feature in active]
     known = tuple(spectrum for spectrum in spectra if spectrum is not None)
     small = len(known) == len(active) and product_nodes(list(known), at_most=_GRID) is not None
     return ScoreSpectrum(
-        features=tuple(feature for feature, _ in active),
+        features=tuple(active),
         frequencies=known if small else None,
-        bandwidth=torch.tensor([wave.bandwidth for _, wave in active], dtype=torch.float64),
+        bandwidth=torch.tensor([bandwidths[feature] for feature in active], dtype=torch.float64),
     )
 
 
@@ -84,7 +88,9 @@ def score_polynomials(model: Any, spectrum: ScoreSpectrum, fixed: Tensor) -> Pol
     samples = _scores(model, spectrum, fixed, torch.cartesian_prod(*nodes).reshape(-1, len(nodes)))
     polynomials = fitted(list(frequencies), nodes, samples.reshape(*shape, -1))
     generator = torch.Generator().manual_seed(0)
-    witnesses = 6.0 * torch.rand(_WITNESSES, len(nodes), generator=generator, dtype=torch.float64) - 3.0
+    # About a period to either side of 0, whatever the units of the features.
+    reach = torch.tensor([math.pi * len(spectrum) / spectrum[-1] for spectrum in frequencies], dtype=torch.float64)
+    witnesses = reach * (2 * torch.rand(_WITNESSES, len(nodes), generator=generator, dtype=torch.float64) - 1)
     asked = _scores(model, spectrum, fixed, witnesses)
     if float((polynomials.values(witnesses) - asked).abs().max()) > _AGREES * float(samples.abs().max()):
         raise ConditionsError(

@@ -23,7 +23,7 @@ from counterspin.errors import CapabilityError, ConditionsError, UsageError
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, HasCircuit
 
-__all__ = ["EncodingGates", "encoding_gates", "feature_gates", "finished", "wrap_limit"]
+__all__ = ["EncodingGates", "check_body", "encoding_gates", "feature_gates", "finished", "wrap_limit"]
 
 # A wrap by a whole number of turns, up to what re-computing the slope in another order may change.
 _WHOLE = 1e-9
@@ -125,7 +125,7 @@ def feature_gates(model: Any, threat: ThreatModel) -> EncodingGates:
         ConditionsError: as `encoding_gates`, or a map to the circuit that is not known to be affine.
     """
     body, input_map = inner(model)
-    _check_body(body)
+    check_body(body)
     gates = encoding_gates(body.circuit, body.weights)
     if input_map is not None:
         gates = gates.after(input_map.weight.detach().to("cpu", torch.float64))
@@ -168,15 +168,13 @@ def finished(radius: Tensor, gates: EncodingGates, task: Task, assumptions: Assu
     return Radii.below(torch.minimum(radius, limit), replace(assumptions, box=box, notes=notes))
 
 
-def _slope(angle: Angle, inputs: int, weights: list[float]) -> list[float]:
-    slope = [0.0] * inputs
-    for term in angle.terms:
-        if term.input is not None:
-            slope[term.input] += term.coefficient * (1.0 if term.weight is None else weights[term.weight])
-    return slope
+def check_body(model: Any) -> None:
+    """Refuse a model, without the affine maps around it, whose features are not the inputs of its circuit themselves.
 
-
-def _check_body(model: Any) -> None:
+    Raises:
+        CapabilityError: the model shows no circuit.
+        ConditionsError: a map to the circuit that is not known to be affine.
+    """
     box: Box = model.bounds
     shown = isinstance(model, HasCircuit)
     if not shown and hasattr(model, "circuit") and callable(getattr(model, "observables", None)):
@@ -194,3 +192,11 @@ def _check_body(model: Any) -> None:
             f"model ({type(model).__name__}) maps its features to the circuit by a classical map that is not known to "
             "be affine; use certificate hybrid, or AffineInputs for a map that is."
         )
+
+
+def _slope(angle: Angle, inputs: int, weights: list[float]) -> list[float]:
+    slope = [0.0] * inputs
+    for term in angle.terms:
+        if term.input is not None:
+            slope[term.input] += term.coefficient * (1.0 if term.weight is None else weights[term.weight])
+    return slope

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.svm import SVC
 from torch import Tensor, nn
 
 from counterspin.circuits import Circuit
@@ -121,6 +119,10 @@ class KernelClassifier(nn.Module):
         Raises:
             InputError: data that cannot be used, or a class without samples.
         """
+        # Here: scikit-learn takes a second to import, and most models never train a machine.
+        from sklearn.multiclass import OneVsRestClassifier
+        from sklearn.svm import SVC
+
         x = as_features(x, bounds).to(torch.float64)
         labels = as_labels(y, int(torch.as_tensor(y).max()) + 1, len(x))
         missing = sorted(set(range(max(2, int(labels.max()) + 1))) - set(labels.tolist()))
@@ -237,6 +239,9 @@ def _states(circuit: Circuit, weights: Tensor, x: Tensor) -> Tensor:
 
 def _machines(estimator: Any) -> list[Any]:
     """The decision functions of a fitted scikit-learn machine: one for two classes, else one per class."""
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.svm import SVC
+
     if not hasattr(estimator, "classes_"):
         raise InputError(f"estimator {estimator!r} is not fitted; call its fit first.")
     several = isinstance(estimator, OneVsRestClassifier)

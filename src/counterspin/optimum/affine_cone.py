@@ -76,6 +76,7 @@ class AffineCone:
         form: symmetric A `(outputs, outputs)`.
         lowest: smallest value of the form on unit vectors among the images.
         highest: largest one.
+        norm: spectral norm of the whole form: images are rounded in every direction.
         eigenvalues: of the pulled-back form `Tᵀ Wᵀ A W T` `(r,)`, ascending.
         vectors: its eigenvectors as columns `(r, r)`.
     """
@@ -83,13 +84,9 @@ class AffineCone:
     form: Tensor
     lowest: float
     highest: float
+    norm: float
     eigenvalues: Tensor
     vectors: Tensor
-
-    @property
-    def norm(self) -> float:
-        """Spectral norm of the form on the images."""
-        return max(abs(self.lowest), abs(self.highest))
 
     def turned(self) -> AffineCone:
         """The opposite pair, of the negative form."""
@@ -97,6 +94,7 @@ class AffineCone:
             form=-self.form,
             lowest=-self.highest,
             highest=-self.lowest,
+            norm=self.norm,
             eigenvalues=-self.eigenvalues.flip(0),
             vectors=self.vectors.flip(1),
         )
@@ -108,7 +106,9 @@ class AffineCone:
         pulled = space.stretch[:, None] * (space.left.T @ form @ space.left) * space.stretch
         eigenvalues, vectors = torch.linalg.eigh((pulled + pulled.T) / 2)
         lowest, highest = float(spectrum[0]), float(spectrum[-1])
-        return cls(form=form, lowest=lowest, highest=highest, eigenvalues=eigenvalues, vectors=vectors)
+        narrow = space.images.shape[1] < len(form)
+        norm = float(torch.linalg.matrix_norm(form, 2)) if narrow else max(abs(lowest), abs(highest))
+        return cls(form=form, lowest=lowest, highest=highest, norm=norm, eigenvalues=eigenvalues, vectors=vectors)
 
 
 def nearest_on_affine_cone(cone: AffineCone, space: RowSpace, x: Tensor, ceiling: Tensor) -> ConePoints:

@@ -162,8 +162,10 @@ def _proved(frequencies: Tensor, coefficients: Tensor, reach: Tensor, rule: str,
             break
         values, slopes = _with_slopes(frequencies, coefficients[alive], t[alive])
         values = values - rounding[alive]
-        step = 2 * values / ((slopes.square() + 2 * curvature[alive] * values.clamp(min=0)).sqrt() - slopes)
-        step = step.nan_to_num(nan=torch.inf).where(values > 0, 0.0)
+        root = (slopes.square() + 2 * curvature[alive] * values.clamp(min=0)).sqrt()
+        # Uphill the other form of the same number: a difference of nearly equal ones would overstep.
+        uphill, downhill = (slopes + root) / curvature[alive], 2 * values / (root - slopes)
+        step = torch.where(slopes > 0, uphill, downhill).nan_to_num(nan=torch.inf).where(values > 0, 0.0)
         step = step.amin(dim=1) if rule == "min" else step.amax(dim=1)
         ahead = t[alive] + step * (1 - _SAME)
         moving = (ahead > t[alive]) & (ahead <= reach[alive])

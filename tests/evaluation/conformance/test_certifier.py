@@ -44,7 +44,7 @@ def test_our_certificates_pass(certifier, threats):
     assert all(one.status == "passed" for one in report.outcomes)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("certifier", [BranchAndBoundCertificate(), ExhaustiveCertificate()])
 def test_whole_suites(certifier):
     report = check_certifier(certifier)

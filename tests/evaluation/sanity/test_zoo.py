@@ -96,7 +96,7 @@ def test_a_rehearsal_is_an_evaluation_without_a_flaw():
     assert {c.id: c.status for c in record.checks}["S27"] == "PASS"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_exactly_the_expected_checks_fire_in_an_audit():
     program = Path(__file__).parents[2] / "support" / "zoo_audit.py"
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=True)
