@@ -111,14 +111,15 @@ def test_the_same_command_again_recomputes_nothing_and_prints_the_same(run):
     assert files(out) == before
 
 
-def test_the_default_box_keeps_the_order_and_claims_nothing_exact(tmp_path):
+def test_the_default_box_is_settled_exactly_too(tmp_path):
     out = tmp_path / "run"
     record = json.loads(counterspin("audit digits-amplitude --quick --samples 100 --json", "--out", str(out)))
     assert record["threat"]["box"] == "data"
     for budget in record["budgets"]:
-        assert budget["exact"] is None
+        assert "exact-boxed" in budget["attacks"]
         assert "exact" not in budget["attacks"]
-        assert budget["certified"]["value"] <= budget["worst_case"]["value"]
+        assert budget["exact"]["decided"]["value"] == 1.0
+        assert budget["certified"] == budget["exact"]["upper"] == budget["worst_case"]
     assert record["budgets"][0]["certified"]["value"] > 0.5
     box = recipes.get("digits-amplitude").model().bounds
     for path in (out / "adversarials").glob("*.safetensors"):
