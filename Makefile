@@ -48,5 +48,5 @@ $(VENV)/.runtime: $(VENV)/.pip pyproject.toml setup.py $(wildcard $(KERNELS)/c/*
 	touch $@
 
 $(VENV)/.development: $(VENV)/.runtime
-	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[data,crosscheck,sdp]' --group dev
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[data,crosscheck,sdp,pennylane,qiskit,jax]' --group dev
 	touch $@

@@ -6,7 +6,8 @@ from typing import Any
 
 import altair as alt
 
-from counterspin.report.theme import FONT, LIGHT
+from benchmarks.charts import heading, save, themed
+from counterspin.report.theme import LIGHT
 
 __all__ = ["by_loss", "by_restarts", "draw"]
 
@@ -19,29 +20,9 @@ _PER_CENT = alt.Axis(format="%", domain=False, ticks=False, labelPadding=9, titl
 
 def draw(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
     """Write `attacks.svg` and `attacks.png` from rows as they stand in the JSON file."""
-    chart = (
-        alt.hconcat(_restarts(by_restarts(rows)), _losses(by_loss(rows)), spacing=40)
-        .resolve_scale(color="independent", shape="independent")
-        .properties(padding=16)
-        .configure(font=FONT, background=LIGHT.ground)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=LIGHT.muted,
-            titleColor=LIGHT.ink,
-            gridColor=LIGHT.line,
-            domainColor=LIGHT.muted,
-            tickColor=LIGHT.muted,
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight=500,
-            labelLimit=400,
-        )
-        .configure_legend(labelColor=LIGHT.ink, labelFontSize=12, symbolSize=60)
-    )
-    paths = [folder / "attacks.svg", folder / "attacks.png"]
-    chart.save(paths[0])
-    chart.save(paths[1], scale_factor=2)
-    return paths
+    panels = alt.hconcat(_restarts(by_restarts(rows)), _losses(by_loss(rows)), spacing=40)
+    chart = themed(panels.resolve_scale(color="independent", shape="independent").properties(padding=16))
+    return save(chart.configure_legend(labelColor=LIGHT.ink, labelFontSize=12, symbolSize=60), folder, "attacks")
 
 
 def by_restarts(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -109,7 +90,7 @@ def _restarts(data: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
     return alt.layer(band, lines, marks, named).properties(
         width=300,
         height=320,
-        title=_title(
+        title=heading(
             "What restarts buy", "robust accuracy, APGD-margin of 100 steps", "digits-reuploading, L∞; mean of seeds"
         ),
     )
@@ -133,19 +114,5 @@ def _losses(data: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
     return layers.properties(
         width=300,
         height=320,
-        title=_title("Loss against readout", "robust accuracy, APGD of 100 steps and 9 starts", "95 % intervals"),
-    )
-
-
-def _title(text: str, *lines: str) -> alt.TitleParams:
-    return alt.TitleParams(
-        text,
-        subtitle=list(lines),
-        anchor="start",
-        fontSize=16,
-        color=LIGHT.ink,
-        subtitleFontSize=12,
-        subtitleColor=LIGHT.muted,
-        subtitlePadding=6,
-        offset=14,
+        title=heading("Loss against readout", "robust accuracy, APGD of 100 steps and 9 starts", "95 % intervals"),
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 import altair as alt
 
-from counterspin.report.theme import FONT, LIGHT
+from benchmarks.charts import heading, save, themed
+from counterspin.report.theme import LIGHT
 
 __all__ = ["NAME", "draw", "points"]
 
@@ -37,44 +38,18 @@ def draw(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
         _panel(panel, [point for point in found if point["panel"] == panel], end, last=panel == panels[-1])
         for panel in panels
     ]
-    title = alt.TitleParams(
+    title = heading(
         "How far cross-entropy attacks over-state robust accuracy",
-        subtitle=[
-            "points above the exact robust accuracy at the median exact L2 radius (no box); PGD of 40 steps,",
-            "Auto-PGD of 100. Bars: 95 % intervals; where three seeds were trained, lowest to highest seed.",
-        ],
-        anchor="start",
-        fontSize=16,
-        color=LIGHT.ink,
-        subtitleFontSize=12,
-        subtitleColor=LIGHT.muted,
-        subtitlePadding=6,
-        offset=14,
+        "points above the exact robust accuracy at the median exact L2 radius (no box); PGD of 40 steps,",
+        "Auto-PGD of 100. Bars: 95 % intervals; where three seeds were trained, lowest to highest seed.",
     )
     chart = (
-        alt.vconcat(*charts, spacing=18)
-        .properties(title=title, padding=14)
-        .configure(font=FONT, background=LIGHT.ground)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=LIGHT.muted,
-            titleColor=LIGHT.ink,
-            gridColor=LIGHT.line,
-            domainColor=LIGHT.muted,
-            tickColor=LIGHT.muted,
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight=500,
-            labelLimit=400,
-        )
+        themed(alt.vconcat(*charts, spacing=18).properties(title=title, padding=14))
         # One width for the labels of every panel: their scales of points stand in line.
         .configure_axisY(minExtent=185, maxExtent=185)
         .configure_legend(labelColor=LIGHT.ink, labelFontSize=12, symbolSize=70, labelLimit=300)
     )
-    paths = [folder / f"{NAME}.svg", folder / f"{NAME}.png"]
-    chart.save(paths[0])
-    chart.save(paths[1], scale_factor=2)
-    return paths
+    return save(chart, folder, NAME)
 
 
 def points(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -131,7 +106,7 @@ def _panel(title: str, data: list[dict[str, Any]], end: int, *, last: bool) -> a
         color=alt.Color("attack:N", scale=scale).legend(legend),
         shape=shape,
     )
-    heading = alt.TitleParams(title, anchor="start", fontSize=13, fontWeight=600, color=LIGHT.ink, offset=8)
+    name = alt.TitleParams(title, anchor="start", fontSize=13, fontWeight=600, color=LIGHT.ink, offset=8)
     # Apart, or the bars would take the shapes out of the legend.
     layers = alt.layer(bars, marks).resolve_scale(color="independent", shape="independent")
-    return layers.properties(width=_WIDTH, height=_READOUT_HEIGHT * len(readouts), title=heading)
+    return layers.properties(width=_WIDTH, height=_READOUT_HEIGHT * len(readouts), title=name)

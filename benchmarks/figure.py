@@ -6,9 +6,10 @@ from typing import Any
 
 import altair as alt
 
+from benchmarks.charts import heading, save, themed
 from benchmarks.engines import COMPILED, TORCH
 from benchmarks.peers import PENNYLANE
-from counterspin.report.theme import FONT, LIGHT
+from counterspin.report.theme import LIGHT
 
 __all__ = ["draw", "points"]
 
@@ -42,37 +43,13 @@ def draw(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
     first, *_, last = _PANELS
     panels = [_panel(axis, found[axis], domain, scale=axis == first, names=axis == last) for axis in _PANELS]
     threads = min(row["threads"] for row in rows)
-    title = alt.TitleParams(
+    title = heading(
         "One call on a batch: scores and the gradient of the inputs",
-        subtitle=f"data re-uploading with rings of CNOTs, float32, {threads} thread{'s' * (threads > 1)}, median times",
-        anchor="start",
-        fontSize=16,
-        color=LIGHT.ink,
-        subtitleFontSize=12,
-        subtitleColor=LIGHT.muted,
-        subtitlePadding=6,
+        f"data re-uploading with rings of CNOTs, float32, {threads} thread{'s' * (threads > 1)}, median times",
         offset=18,
     )
-    chart = (
-        alt.hconcat(*panels, spacing=20)
-        .properties(title=title, padding=16)
-        .configure(font=FONT, background=LIGHT.ground)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=LIGHT.muted,
-            titleColor=LIGHT.ink,
-            gridColor=LIGHT.line,
-            domainColor=LIGHT.muted,
-            tickColor=LIGHT.muted,
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight=500,
-        )
-    )
-    paths = [folder / "engine.svg", folder / "engine.png"]
-    chart.save(paths[0])
-    chart.save(paths[1], scale_factor=2)
-    return paths
+    chart = themed(alt.hconcat(*panels, spacing=20).properties(title=title, padding=16))
+    return save(chart, folder, "engine")
 
 
 def points(rows: Sequence[dict[str, Any]], axis: str) -> list[dict[str, Any]]:
@@ -123,8 +100,8 @@ def _panel(
             text = alt.Chart(alt.Data(values=[end])).mark_text(align="left", dx=9, dy=shift, fontSize=12)
             layers.append(text.encode(x=x, y=y, color=_styled(alt.Color, _COLORS), text="series:N"))
     held = ", ".join(_NAMES[key].format(value) for key, value in fixed.items())
-    heading = alt.TitleParams(held, anchor="start", fontSize=12, fontWeight=500, color=LIGHT.muted, offset=8)
-    return alt.layer(*layers).properties(width=270, height=300, title=heading)
+    title = alt.TitleParams(held, anchor="start", fontSize=12, fontWeight=500, color=LIGHT.muted, offset=8)
+    return alt.layer(*layers).properties(width=270, height=300, title=title)
 
 
 def _styled(channel: Any, values: Sequence[Any]) -> Any:

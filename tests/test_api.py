@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import counterspin as cs
-from counterspin.api.auditing import _settings
+from counterspin.api.auditing import checked_settings
 from counterspin.errors import InputError, ModelError, StorageError, UsageError
 from counterspin.evaluation.run_store import read_record
 
@@ -140,7 +140,7 @@ def test_options_that_make_no_sense(option, value, sentence) -> None:
     options = {"threat": cs.Linf(0.05), "tier": "quick", "seed": 0, "attacks": None} | {option: value}
     # Not through `audit`: the type checker of the tests would refuse wrong types first.
     with pytest.raises(UsageError, match=sentence):
-        _settings(**options)
+        checked_settings(**options)
 
 
 def test_audit_checks_its_options() -> None:

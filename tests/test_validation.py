@@ -116,6 +116,22 @@ def test_labels_that_cannot_be_used_are_refused(y, message):
         as_labels(y, 3, 3)
 
 
+@pytest.mark.parametrize(
+    ("y", "classes", "remedy"),
+    [
+        ([1, 2, 3], 3, r"look like labels 1 to 3: give y - 1\.$"),
+        ([2, 2, 1], 2, r"look like labels 1 to 2: give y - 1\.$"),
+        ([-1, 1, 1], 2, r"look like labels -1 and 1: give \(y \+ 1\) / 2\.$"),
+        ([0, 1, 3], 3, r"labels 0 to 2\.$"),
+        ([1, 2, 4], 3, r"labels 0 to 2\.$"),
+        ([-1, 0, 1], 2, r"labels 0 to 1\.$"),
+    ],
+)
+def test_labels_numbered_by_another_custom_are_told_what_to_do(y, classes, remedy):
+    with pytest.raises(InputError, match=remedy):
+        as_labels(y, classes, 3)
+
+
 class Model:
     bounds, classes, outputs, stochastic = UNIT, 2, "logits", False
 

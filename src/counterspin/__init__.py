@@ -10,28 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from counterspin import attacks, certificates, circuits, datasets, models, recipes
-    from counterspin.api import AuditReport, Certification, audit, certify
+    from counterspin.api import AuditReport, Certification, Plan, audit, certify, plan
     from counterspin.datasets import load_adversarials
     from counterspin.errors import CounterspinError
     from counterspin.evaluation.compare import compare_runs
     from counterspin.evaluation.conformance import check_attack, check_certifier, check_classifier
+    from counterspin.models.integrations import Adopted, accelerate, adopt, wrap
+    from counterspin.models.integrations.backends import OnDevice
     from counterspin.noise import NoiseModel
-    from counterspin.threats import L0, L1, L2, Group, Linf, QueryBudget, ThreatModel
+    from counterspin.threats import L0, L1, L2, ExecutionBudget, Group, Linf, QueryBudget, ThreatModel
     from counterspin.types import Box
 
 __all__ = [
     "L0",
     "L1",
     "L2",
+    "Adopted",
     "AuditReport",
     "Box",
     "Certification",
     "CounterspinError",
+    "ExecutionBudget",
     "Group",
     "Linf",
     "NoiseModel",
+    "OnDevice",
+    "Plan",
     "QueryBudget",
     "ThreatModel",
+    "accelerate",
+    "adopt",
     "attacks",
     "audit",
     "certificates",
@@ -44,13 +52,16 @@ __all__ = [
     "datasets",
     "load_adversarials",
     "models",
+    "plan",
     "recipes",
+    "wrap",
 ]
 
 _HOMES = {
     "L0": "threats",
     "L1": "threats",
     "L2": "threats",
+    "ExecutionBudget": "threats",
     "Group": "threats",
     "Linf": "threats",
     "QueryBudget": "threats",
@@ -58,8 +69,15 @@ _HOMES = {
     "AuditReport": "api",
     "audit": "api",
     "Certification": "api",
+    "Plan": "api",
+    "plan": "api",
+    "OnDevice": "models.integrations.backends",
     "certify": "api",
     "Box": "types",
+    "Adopted": "models.integrations",
+    "accelerate": "models.integrations",
+    "adopt": "models.integrations",
+    "wrap": "models.integrations",
     "check_attack": "evaluation.conformance",
     "check_certifier": "evaluation.conformance",
     "check_classifier": "evaluation.conformance",

@@ -32,6 +32,7 @@ __all__ = [
     "HasStates",
     "HasTwin",
     "Outputs",
+    "PricesCalls",
     "Reseedable",
     "Sampled",
 ]
@@ -120,12 +121,14 @@ class Cost:
         backwards: adjoint (autodiff) gradients, one per sample.
         circuits: circuit executions; a forward counts one per sample, parameter-shift every shifted circuit.
         shots: measurement shots.
+        jobs: batches of circuits handed to a device; simulators take none.
     """
 
     forwards: int = 0
     backwards: int = 0
     circuits: int = 0
     shots: int = 0
+    jobs: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         """Add cost by cost."""
@@ -292,6 +295,15 @@ class CountsShots(Protocol):
     @property
     def shots_per_call(self) -> int:
         """Measurement shots of one call, per sample."""
+        ...
+
+
+@runtime_checkable
+class PricesCalls(Protocol):
+    """A classifier that runs more, or something else, than one circuit per sample of a call: one on a device."""
+
+    def call_price(self, rows: int, /) -> Cost:
+        """What one call on `rows` rows costs."""
         ...
 
 

@@ -90,7 +90,7 @@ def as_labels(y: Any, classes: int, samples: int, *, name: str = "y") -> Tensor:
         row = int(bad.nonzero()[0])
         raise InputError(
             f"{name} holds label {int(tensor[row])} (sample {row}); the model has {classes} classes, "
-            f"labels 0 to {classes - 1}."
+            f"labels 0 to {classes - 1}{_renumbering(tensor, classes, name)}."
         )
     return tensor
 
@@ -127,6 +127,15 @@ def checked_scores(model: Classifier, x: Tensor) -> Tensor:
     if not all_finite(scores):
         raise ModelError("model returned NaN or infinite scores; an evaluation of such a model would mean nothing.")
     return scores
+
+
+def _renumbering(labels: Tensor, classes: int, name: str) -> str:
+    """What to do about two other customs of numbering classes; empty where the labels follow neither."""
+    if int(labels.min()) >= 1 and int(labels.max()) == classes:
+        return f"; these look like labels 1 to {classes}: give {name} - 1"
+    if classes == 2 and set(labels.unique().tolist()) <= {-1, 1}:
+        return f"; these look like labels -1 and 1: give ({name} + 1) / 2"
+    return ""
 
 
 def _as_tensor(value: Any, name: str) -> Tensor:

@@ -11,29 +11,33 @@ from counterspin.attacks.meter import Meter
 from counterspin.threats import Linf, QueryBudget
 from counterspin.types import Box, Cost
 
+CALL = Cost(forwards=1, circuits=1)
+GRADIENT = Cost(forwards=1, backwards=1, circuits=1)
+
 
 def test_the_first_rows_are_served_where_not_all_can_be():
-    meter = Meter(QueryBudget(queries=2), samples=2)
+    meter = Meter(QueryBudget(queries=2), samples=2, call=CALL, gradient=GRADIENT)
     rows = torch.tensor([0, 1, 0, 0, 1, 1])
     assert meter.affordable(rows, gradient=False).tolist() == [True, True, True, False, True, False]
     assert meter.affordable(rows, gradient=True).tolist() == [True, True, False, False, False, False]
 
 
 def test_a_sample_is_spent_when_no_query_fits():
-    meter = Meter(QueryBudget(circuits=3), samples=2)
+    meter = Meter(QueryBudget(circuits=3), samples=2, call=CALL)
     meter.charge(torch.tensor([0, 0, 0]), Cost(forwards=3, circuits=3))
     assert meter.spent().tolist() == [True, False]
 
 
-def test_prices_are_those_of_the_last_call():
-    meter = Meter(QueryBudget(circuits=100), samples=1)
-    meter.charge(torch.tensor([0]), Cost(forwards=1, circuits=40))  # one shifted gradient
+def test_a_gradient_has_its_price_before_the_first_one_ran():
+    meter = Meter(QueryBudget(circuits=100), samples=1, call=CALL, gradient=Cost(forwards=1, circuits=40))
+    assert meter.affordable(torch.zeros(3, dtype=torch.long), gradient=True).tolist() == [True, True, False]
+    meter.charge(torch.tensor([0]), Cost(forwards=1, circuits=40))
     assert meter.affordable(torch.zeros(2, dtype=torch.long), gradient=True).tolist() == [True, False]
-    assert bool(meter.affordable(torch.zeros(60, dtype=torch.long), gradient=False).all())
+    assert meter.affordable(torch.zeros(61, dtype=torch.long), gradient=False).tolist() == [True] * 60 + [False]
 
 
 def test_a_part_gives_back_what_it_left():
-    meter = Meter(QueryBudget(queries=5), samples=3)
+    meter = Meter(QueryBudget(queries=5), samples=3, call=CALL)
     part = meter.take(torch.tensor([2]))
     part.charge(torch.tensor([0] * 5), Cost(forwards=5, circuits=5))
     meter.put(torch.tensor([2]), part)
@@ -66,16 +70,19 @@ def _far_boundary():
     return Far()
 
 
-def test_parameter_shift_stops_within_one_gradient_of_its_circuits():
+def test_parameter_shift_never_exceeds_its_circuits_not_even_by_the_first_gradient():
     from counterspin import recipes
 
     recipe = recipes.get("cancer-angle")
     model, test = recipe.model(), recipe.dataset().test
     x, y = test.x[:2].double(), test.y[:2]
     attack = PGD(steps=50, gradient=ParameterShift())
-    price = PGD(steps=1, gradient=ParameterShift())(model, x, y, Linf(1e-4)).cost.circuits // 2
-    result = attack(model, x, y, Linf(1e-4, budget=QueryBudget(circuits=3 * price)))
-    assert 2 * 2 * price <= result.cost.circuits <= 2 * 3 * price
+    price = ParameterShift().price(model, 1).circuits
+    for limit, gradients in ((3 * price, 3), (3 * price - 1, 2), (price - 1, 0)):
+        cost = attack(model, x, y, Linf(1e-4, budget=QueryBudget(circuits=limit))).cost
+        assert cost.circuits <= 2 * limit
+        # What is left below the price of a gradient still pays for the last forward.
+        assert cost.circuits >= 2 * gradients * price
 
 
 def test_budgets_that_make_no_sense_are_refused():

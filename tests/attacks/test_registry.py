@@ -28,7 +28,7 @@ from counterspin.attacks import (
     names,
     suite,
 )
-from counterspin.attacks.registry import adapted
+from counterspin.attacks.registry import adapted, suite_of
 from counterspin.errors import CapabilityError, UsageError
 from counterspin.threats import L0, L2, Group, Linf
 
@@ -119,6 +119,21 @@ def test_a_model_without_gradients_is_no_small_print(rows):
 
     with pytest.raises(CapabilityError, match="without a gradient"):
         applicable(suite(), Detached(rows(None, features=2).bounds), Linf(0.1))
+
+
+@pytest.mark.parametrize("tier", ["quick", "standard", "paper"])
+def test_models_that_say_they_have_no_gradient_are_asked_instead(tier, linear):
+    smooth = linear([1.0, 2.0])
+    assert suite_of(smooth, tier) == suite(tier)
+    smooth.differentiable = False
+    asked = suite_of(smooth, tier)
+    assert {attack.knowledge for attack in asked} == {"black", "decision"}
+    assert not any("gradient" in attack.requires for attack in asked)
+    kept_ones, left_out = applicable(asked, smooth, Linf(0.1))
+    assert kept_ones[0].name == "hopskipjump"
+    assert sorted(left_out) == ["exhaustive", "greedy"]
+    with pytest.raises(UsageError, match="tier is"):
+        suite_of(smooth, "best")
 
 
 def test_stochastic_models_get_averaged_gradients(rows):

@@ -350,3 +350,36 @@ def test_four_qubits_and_four_angles_take_less_than_a_second_per_sample():
         result = BranchAndBoundCertificate(tolerance=1e-4)(model, x, y, threat)
         assert (time.perf_counter() - began) / 8 < 1.0
         assert (result.radius_upper - result.radius_lower <= 1e-4 * result.radius_upper).all()
+
+
+@pytest.mark.parametrize("norm", [Linf, L2, L1])
+def test_a_search_that_stops_at_the_budgets_proves_them_and_no_more(norm):
+    model = entangled(observables=("Z0", "X1", "Y2"))
+    x, y = inputs_of(model, 12)
+    whole = BNB(model, x, y, norm(0.1))
+    largest = float(whole.radius_lower.sort().values[5:7].mean())
+    stopped = BranchAndBoundCertificate(stop_at_budgets=True)(model, x, y, norm(largest / 2, largest))
+    beyond = whole.radius_lower > largest * 1.001
+    assert 0 < int(beyond.sum()) < 12
+    # Up to the budget nothing changes.
+    torch.testing.assert_close(stopped.radius_lower[~beyond], whole.radius_lower[~beyond], rtol=1e-6, atol=0)
+    torch.testing.assert_close(stopped.radius_upper[~beyond], whole.radius_upper[~beyond], rtol=1e-6, atol=0)
+    assert bool(stopped.exact[~beyond].all())
+    # Beyond it every budget is proved, by a lower bound that claims no more.
+    assert bool((stopped.radius_lower[beyond] > largest).all())
+    assert bool((stopped.radius_lower[beyond] <= whole.radius_lower[beyond]).all())
+    assert not stopped.exact[beyond].any()
+    assert stopped.verdicts(largest) == whole.verdicts(largest)
+    assert any("largest budget" in note for note in stopped.assumptions.notes)
+    assert not any("budget" in note for note in whole.assumptions.notes)
+
+
+def test_budgets_that_end_a_search_are_those_of_the_sample():
+    # <Z> = cos(x): relative budgets of 0.1 and of 1.0 where the boundary is 1.07 and 0.57 away; none for the origin.
+    stopping = BranchAndBoundCertificate(stop_at_budgets=True)
+    x = torch.tensor([[0.5], [1.0], [0.0]], dtype=torch.float64)
+    threat = L2(0.2, 1.0, units="relative", box="none")
+    result = stopping(rotation(1.0), x, [0, 0, 0], threat)
+    assert result.radius_lower[0].item() == pytest.approx(0.5 * 1.001, rel=1e-6)
+    assert result.radius_lower[1:].tolist() == pytest.approx([math.pi / 2 - 1.0, math.pi / 2], rel=1e-6)
+    assert result.exact.tolist() == [False, True, True]

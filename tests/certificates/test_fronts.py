@@ -79,3 +79,5 @@ def test_slopes_remember_that_one_step_moves_all_units():
 def test_other_fronts_are_refused():
     with pytest.raises(ConditionsError, match="front is Linear"):
         front_layers(torch.nn.Linear(2, 2))
+    with pytest.raises(ConditionsError, match="MLP with tanh"):
+        front_layers(MLP(Box.unbounded(2), classes=2, hidden=(3,), activation="relu"))

@@ -93,6 +93,12 @@ def test_unknown_tier(saved, capsys):
     assert "tier is 'huge'; allowed: quick, standard, paper." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--norm", "--units", "--box", "--engine", "--tier"])
+def test_a_wrong_word_is_named_before_a_missing_budget(saved, capsys, option):
+    assert run(["audit", "model", "--data", "data.npz", option, "foo"]) == 2
+    assert f"{option.strip('-')} is 'foo'; allowed: " in capsys.readouterr().err
+
+
 def test_unknown_recipe_suggests_the_closest(capsys):
     assert run(["audit", "digits-amplitud"]) == 2
     assert "Did you mean digits-amplitude" in capsys.readouterr().err

@@ -54,11 +54,31 @@ def test_a_circuit_with_states(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["cancer-angle", "--method", "magic"], "method is 'magic'; allowed: auto, "),
+        (["cancer-angle", "--norm", "foo"], "norm is 'foo'; method auto proves radii in l0, l1, l2, linf."),
         (["cancer-angle", "--norm", "l0", "--eps", "1"], "no certificate holds"),
+        (
+            ["cancer-angle", "--norm", "l0", "--method", "guan"],
+            "norm is 'l0'; method guan proves radii in l1, l2, linf.",
+        ),
+        (["cancer-angle", "--norm", "linf", "--method", "exact-l2", "--eps", "1"], "gate angles"),
+        (["cancer-angle", "--norm", "l1", "--method", "quadratic-linf"], "method quadratic-linf proves radii in linf."),
+        (["cancer-angle", "--units", "foo"], "units is 'foo'; allowed: feature, relative."),
+        (["cancer-angle", "--norm", "l2", "--box", "foo"], "box is 'foo'; allowed: data, none."),
+        (["cancer-angle", "--norm", "l2", "--engine", "foo"], "engine is 'foo'"),
+        (["cancer-angle", "--norm", "l2", "--method", "magic"], "method is 'magic'"),
+        (["cancer-angle", "--norm", "l2"], "--eps must be given here"),
         (["cancer-angle", "--method", "exact-l2", "--eps", "0.1"], "gate angles"),
         (["cancer-angle", "--states", "s.npz"], "--states cannot be used here"),
+        (["cancer-angle", "--metric", "trace", "--qubit-order", "big"], "--metric, --qubit-order cannot be used here"),
         (["c.qasm", "--norm", "l2"], "--norm cannot be used here"),
-        (["c.qasm"], "give --states FILE.npz"),
+        (["c.qasm", "--box", "data", "--seed", "1"], "--box, --seed cannot be used here"),
+        (["c.qasm"], "it needs --states FILE.npz and --readout 'Z[0]' besides"),
+        (["c.qasm", "--states", "s.npz"], "it needs --readout 'Z[0]' besides"),
+        (["absent.qasm", "--metric", "foo"], "metric is 'foo'"),
+        (["absent.qasm", "--metric", ""], "metric is ''"),
+        (["absent.qasm", "--adversary", "foo"], "adversary is 'foo'"),
+        (["absent.qasm", "--qubit-order", "foo"], "qubit order is 'foo'"),
+        (["absent.qasm", "--eps", "2"], "eps is (2.0,)"),
         (["cancer-angle", "--samples", "0"], "--samples is 0"),
         (["cancer-angle", "--eps", "x"], "--eps is 'x'"),
     ],
@@ -69,3 +89,16 @@ def test_refusals_are_one_sentence(tmp_path, capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_a_missing_circuit_is_named_before_missing_options(capsys):
+    assert run(["certify", "absent.qasm"]) == 3
+    assert "absent.qasm cannot be read" in capsys.readouterr().err
+
+
+def test_words_are_checked_before_a_recipe_is_loaded(capsys, monkeypatch):
+    monkeypatch.setattr("counterspin.cli.threats.audit_target", lambda *_: pytest.fail("loaded"))
+    for verb in ("audit", "certify"):
+        for option in ("--norm", "--units", "--box", "--engine", "--eps"):
+            assert run([verb, "cancer-angle", option, "foo"]) == 2
+            assert f"{option.strip('-')} is 'foo'" in capsys.readouterr().err

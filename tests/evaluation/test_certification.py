@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import jsonschema
 import pytest
@@ -9,7 +10,14 @@ import torch
 
 import counterspin as cs
 from counterspin import recipes
-from counterspin.circuits import OutcomeGroups, amplitude_encoding
+from counterspin.certificates import BranchAndBoundCertificate
+from counterspin.circuits import (
+    OutcomeGroups,
+    PauliExpectations,
+    amplitude_encoding,
+    angle_encoding,
+    strongly_entangling,
+)
 from counterspin.errors import ConditionsError, UsageError
 from counterspin.evaluation.schema import certify_schema
 from counterspin.models import LogisticRegression, QuantumClassifier
@@ -113,3 +121,67 @@ def test_closed_form_of_one_qubit():
     expected = torch.tensor([0.5**0.5, 0.2 * 0.5**0.5], dtype=torch.float64)
     torch.testing.assert_close(found.radius, expected, rtol=1e-9, atol=0)
     assert found.verdicts(0.5) == ["proved", "counterexample"]
+
+
+def angle_problem(samples=6):
+    circuit = angle_encoding(2) + strongly_entangling(2, 1)
+    weights = torch.randn(circuit.weights, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    box = Box.uniform(-1.0, 1.0, features=2)
+    model = QuantumClassifier(circuit, PauliExpectations.of("Z0", "X1"), box, weights=weights).requires_grad_(False)
+    x = 2 * torch.rand(samples, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64) - 1
+    return model, x, model(x).argmax(dim=1)
+
+
+class Watched(BranchAndBoundCertificate):
+    """Writes down the samples it is asked about; stops like a user in the `lose`-th block."""
+
+    block = 2
+    asked: ClassVar[list] = []
+    lose: ClassVar[int | None] = None
+
+    def _radii(self, model, prepared, task):
+        if len(self.asked) == self.lose:
+            raise KeyboardInterrupt
+        self.asked.append((task.x, task.target))
+        return super()._radii(model, prepared, task)
+
+
+def test_long_searches_resume_with_the_block_that_is_not_finished(tmp_path, monkeypatch):
+    model, x, y = angle_problem()
+    monkeypatch.setattr(Watched, "asked", [])
+    monkeypatch.setattr(Watched, "lose", 2)
+    monkeypatch.setattr("counterspin.evaluation.certification.named", lambda name: Watched())
+    threat = L2(0.1, target=tuple((1 - y).tolist()))
+    command = {"method": "branch-and-bound", "out": tmp_path / "run"}
+    with pytest.raises(KeyboardInterrupt):
+        cs.certify(model, x, y, threat, **command)
+    assert len(Watched.asked) == 2
+    monkeypatch.setattr(Watched, "lose", None)
+    labels = []
+    found = cs.certify(model, x, y, threat, **command, progress=lambda label, done, total: labels.append((label, done)))
+    assert torch.equal(torch.cat([part for part, _ in Watched.asked]), x)
+    assert torch.equal(torch.cat([part for _, part in Watched.asked]), 1 - y)
+    assert labels == [
+        ("certificate branch-and-bound", 0),
+        ("certificate branch-and-bound, from sample 4", 0),
+        ("counterexamples", 1),
+    ]
+    alone = BranchAndBoundCertificate()(model, x, y, threat)
+    torch.testing.assert_close(found.radius, alone.radius_lower, rtol=1e-6, atol=0)
+    assert torch.equal(found.exact, alone.exact)
+    assert found.record.methods["branch-and-bound"].assumptions == list(alone.assumptions.sentences)
+    assert found.record.violations == []
+
+
+def test_a_search_that_stops_at_the_budgets_decides_them_all():
+    model, x, y = angle_problem(12)
+    whole = BranchAndBoundCertificate()(model, x, y, L2(0.1, box="none"))
+    budgets = sorted(whole.radius_lower.quantile(torch.tensor([0.2, 0.5]).double()).tolist())
+    found = cs.certify(model, x, y, L2(*budgets, box="none"))
+    assert not found.exact.all()
+    for budget in found.record.budgets:
+        assert budget.exact.decided.value == 1.0
+        assert budget.certified.value == pytest.approx(float((whole.radius_lower > budget.eps).double().mean()))
+    assert bool((found.radius <= whole.radius_upper).all())
+    assert found.record.methods["branch-and-bound"].exact_share < 1.0
+    assert any("lower bounds" in said for said in found.record.methods["branch-and-bound"].assumptions)

@@ -87,3 +87,29 @@ def test_refusals() -> None:
     for hidden in ((), (3, 0)):
         with pytest.raises(UsageError, match="hidden is"):
             MLP(BOX, classes=2, hidden=hidden)
+
+
+@pytest.mark.parametrize(
+    ("activation", "function"),
+    [("tanh", np.tanh), ("relu", lambda v: np.maximum(v, 0)), ("logistic", lambda v: 1 / (1 + np.exp(-v)))],
+)
+def test_activations(activation: str, function) -> None:
+    model = MLP(BOX, classes=2, hidden=(7,), activation=activation, generator=seeded(6))
+    x = torch.randn(9, 5, generator=seeded(7), dtype=torch.float64)
+    (first, last), (shift, end) = ([p.detach().double().numpy() for p in ps] for ps in (model.matrices, model.biases))
+    expected = function(x.numpy() @ first.T + shift) @ last.T + end
+    assert np.abs(model(x).detach().numpy() - expected).max() < 1e-14
+    again = MLP.from_config(model.config())
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again(x), model(x))
+
+
+def test_models_saved_before_there_were_activations_are_tanh() -> None:
+    config = MLP(BOX, classes=2, hidden=(3,)).config()
+    del config["activation"]
+    assert MLP.from_config(config).activation == "tanh"
+
+
+def test_unknown_activations_are_refused() -> None:
+    with pytest.raises(UsageError, match="activation is 'sin'; allowed: tanh, relu, logistic"):
+        MLP(BOX, classes=2, hidden=(3,), activation="sin")

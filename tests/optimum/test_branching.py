@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -225,3 +226,31 @@ def test_bernstein_floor_is_reached_by_a_cosine():
     )
     assert floor.item() == pytest.approx(-math.cos(p) - (p + 2.0 - math.pi / 2), rel=1e-12)
     assert bernstein_floor(torch.tensor(0.0), torch.tensor(0.0)).item() == 0.0
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_a_search_with_a_limit_ends_there(norm):
+    scores, race = product_of_cosines(X)
+    whole = search(scores, X, race, norm, tolerance=1e-6)
+    limit = torch.full_like(NEAREST, 0.5)
+    found = search(scores, X, race, norm, tolerance=1e-6, limit=limit)
+    near = NEAREST < 0.5
+    assert near.tolist() == [False, True, False, True]
+    torch.testing.assert_close(found.lower, torch.where(near, NEAREST, limit), rtol=1e-6, atol=0)
+    torch.testing.assert_close(found.upper[near], NEAREST[near], rtol=1e-6, atol=0)
+    assert bool((found.upper >= NEAREST * (1 - 1e-12)).all())
+    assert bool((found.nodes[~near] < whole.nodes[~near]).all())
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e6])
+def test_brackets_close_whatever_the_unit_of_the_features(unit):
+    scores, race = product_of_cosines(X)
+    scaled = replace(scores, frequencies=scores.frequencies / unit)
+    found = search(scaled, X * unit, race, "l2", reach=2.0 * unit, tolerance=1e-6)
+    torch.testing.assert_close(found.lower / unit, NEAREST, rtol=1e-6, atol=0)
+    torch.testing.assert_close(found.upper / unit, NEAREST, rtol=1e-6, atol=0)
+
+
+def test_a_sample_that_cannot_move_is_proved():
+    scores, race = product_of_cosines(X)
+    assert torch.isinf(search(scores, X, race, "l2", reach=0.0).lower).all()

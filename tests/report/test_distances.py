@@ -1,11 +1,17 @@
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from counterspin.attacks import BudgetResult
+from counterspin.evaluation.records import AuditRecord, BudgetRecord
+from counterspin.evaluation.run_store import RunStore
 from counterspin.report import charts, tables
-from counterspin.report.distances import Distances, ecdf
+from counterspin.report.distances import Distances, ecdf, found_distances
+from counterspin.types import Cost
 
 INF = float("inf")
 
@@ -76,3 +82,34 @@ def test_without_exact_distances_the_best_attack_is_the_measure() -> None:
     table = tables.distances_table(by_hand(exact=False))
     assert "nearest point of any attack" in table.caption
     assert [row[0] for row in table.rows] == ["fmn", "ddn", "all attacks together", "certified bound"]
+
+
+@pytest.mark.parametrize(("exact", "settled"), [([True, True, False], True), ([True, False, False], False)])
+def test_a_radius_beyond_the_largest_budget_need_not_be_exact(tmp_path: Path, exact: list[bool], settled: bool) -> None:
+    budget = BudgetResult(
+        eps=0.5,
+        x_adv=torch.zeros(3, 2, dtype=torch.float64),
+        success=torch.tensor([True, True, False]),
+        distance=tensor(0.1, 0.4, INF),
+        best_margin=tensor(0, 0, 1),
+        trace_distance=tensor(0, 0, 0),
+        history={"distance": []},
+        cost=Cost(),
+        seconds=0.0,
+    )
+    record = AuditRecord.model_construct(
+        certificates=[{"method": "one"}],
+        threat={"norm": "l2", "units": "feature"},
+        budgets=[BudgetRecord.model_construct(eps=0.5)],
+    )
+    with RunStore(tmp_path / "run", {"verb": "audit"}) as store:
+        store.save_tensors("inputs", {"x": torch.zeros(3, 2, dtype=torch.float64)})
+        radii = {"radius_lower": tensor(0.1, 0.4, 0.5005), "exact": torch.tensor(exact)}
+        store.save_tensors("certificate-one", radii)
+        store.save_budget("fmn", 0, torch.ones(3, dtype=torch.bool), budget)
+        found = found_distances(record, store, {"fmn": [budget]})
+    assert found is not None
+    assert found.exact is settled
+    # Nothing beyond the largest ε is drawn as broken within it.
+    assert found.proved is not None
+    assert ecdf(found.proved, 0.5)[-1] == (0.5, pytest.approx(2 / 3))

@@ -13,7 +13,7 @@ def foreign_circuit(text: str, *, strict: bool = True) -> QuantumCircuit:
     """The program as Qiskit reads it; version 2 with the qelib1.inc of the paper (strict) or of today."""
     if not text.lstrip().startswith("OPENQASM 2"):
         with warnings.catch_warnings():  # its own use of its own deprecated arguments
-            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.filterwarnings("ignore", r"(?s).*argument ``annotated`` is deprecated", DeprecationWarning)
             return qasm3.loads(text)
     if strict:
         return qasm2.loads(text, strict=True)

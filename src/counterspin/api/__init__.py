@@ -1,6 +1,7 @@
-"""The Python front door: `cs.audit(model, x, y, threat)` and `cs.certify(model, x, y, threat)`."""
+"""The Python front door: `cs.audit`, `cs.certify` and `cs.plan`, each of `(model, x, y, threat)`."""
 
 from counterspin.api.auditing import AuditReport, audit
 from counterspin.api.certifying import Certification, certify
+from counterspin.api.planning import Plan, plan
 
-__all__ = ["AuditReport", "Certification", "audit", "certify"]
+__all__ = ["AuditReport", "Certification", "Plan", "audit", "certify", "plan"]

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counterspin.api.subjects import checked_subject, discard, silent
+from counterspin.api.subjects import checked_subject, discard, run_name, silent
 from counterspin.attacks import Attack
-from counterspin.attacks.registry import TIERS
+from counterspin.attacks.registry import check_tier
 from counterspin.errors import CounterspinError, StorageError, UsageError
 from counterspin.evaluation.audit import AuditSettings, Subject, audit_config, run_audit
-from counterspin.evaluation.fingerprints import run_key
 from counterspin.evaluation.records import AuditRecord
 from counterspin.evaluation.run_store import RunStore, read_record
-from counterspin.threats import ThreatModel
+from counterspin.threats import ExecutionBudget, ThreatModel
+from counterspin.types import Box
 
-__all__ = ["AuditReport", "audit"]
+__all__ = ["AuditReport", "audit", "checked_budget", "checked_settings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,11 @@ class AuditReport:
     def reliable(self) -> bool:
         """Whether no sanity check failed."""
         return self.record.sanity.verdict != "fail"
+
+    @property
+    def budget_reached(self) -> bool:
+        """Whether the execution budget cut anything or left it out."""
+        return self.record.budget is not None and self.record.budget.reached
 
     def save(self, out: str | Path) -> Path:
         """Copy the run directory to `out` and return the path of the report there.
@@ -79,6 +84,8 @@ def audit(
     tier: str = "standard",
     seed: int = 0,
     attacks: Sequence[Attack] | None = None,
+    budget: ExecutionBudget | str | None = None,
+    bounds: Box | tuple[float, float] | None = None,
     out: str | Path | None = None,
     runs: str | Path | None = None,
     name: str | None = None,
@@ -92,7 +99,7 @@ def audit(
 
     Args:
         model: a classifier: called with `(batch, features)` it returns `(batch, classes)`; it has bounds, classes,
-            outputs and stochastic.
+            outputs and stochastic. A model of another library is adopted first, see `cs.adopt` for its options.
         x: samples `(batch, features)`, numpy or torch, inside the model's box.
         y: labels `(batch,)`.
         threat: the attacker, for example `cs.Linf(0.05, 0.1)`.
@@ -100,6 +107,11 @@ def audit(
             publication.
         seed: seed of every random stream.
         attacks: instead of the tier's attacks.
+        budget: what the audit may execute, over all calls on one run directory: `"20000circuits"`, `"1e7shots"`,
+            `"500jobs"`, several of them comma-separated, or an `ExecutionBudget`. It is never exceeded; where it ends
+            the audit, `report.budget_reached` is True, robust accuracies are upper bounds of what the full suite would
+            give, and the same call with a larger budget goes on.
+        bounds: lowest and highest value of a feature, for a model of another library; None otherwise.
         out: run directory; the same call on it resumes or reads what is finished.
         runs: directory in which the run gets one of its own, named after model and key; None (and no `out`): a
             temporary one, which lives as long as the report.
@@ -115,6 +127,7 @@ def audit(
         ModelError: a model that cannot be used.
         UsageError: options that make no sense, or `out` holds another run.
         StorageError: the disk refused, or the run directory is damaged.
+        BudgetReachedError: not even the clean predictions fit the budget.
 
     Example:
         >>> import counterspin as cs
@@ -124,7 +137,8 @@ def audit(
         >>> report.record.budgets[0].worst_case.n
         20
     """
-    settings = _settings(threat, tier, seed, attacks)
+    settings = checked_settings(threat, tier, seed, attacks)
+    limit = checked_budget(budget)
     subject = checked_subject(
         model,
         x,
@@ -132,17 +146,17 @@ def audit(
         threat,
         name=name,
         dataset=dataset,
+        bounds=bounds,
         class_names=class_names,
         feature_names=feature_names,
         image_shape=image_shape,
     )
     config = audit_config(subject, threat, settings)
     temporary = tempfile.mkdtemp(prefix="counterspin-") if out is None and runs is None else None
-    # Of a name that is a path the last part: a run must not leave `runs`.
-    own_name = f"{Path(subject.model_card['name']).name}-{run_key(config)[:12]}"
+    own_name = run_name(subject.model_card["name"], config)
     directory = Path(out) if out is not None else Path(runs or temporary or ".") / own_name
     try:
-        record = _audited(subject, threat, settings, config, directory, progress or silent)
+        record = _audited(subject, threat, settings, config, directory, progress or silent, limit)
     except BaseException:
         discard(temporary)
         raise
@@ -158,15 +172,18 @@ def _audited(
     config: dict[str, Any],
     directory: Path,
     progress: Callable[[str, int, int], None],
+    limit: ExecutionBudget | None,
 ) -> AuditRecord:
     """Do or read the audit, and complete what is missing of its two readable files."""
     with RunStore(directory, config) as store:
-        record = run_audit(subject, threat, settings, store, progress)
+        known = store.stage("record") is not None
+        record = run_audit(subject, threat, settings, store, progress, limit)
         try:
             read_record(directory)
         except CounterspinError:
             store.write_record(record)
-        if not (directory / "report.html").is_file():
+        # An audit that a budget cut may have a report, of less than is known now.
+        if not known or not (directory / "report.html").is_file():
             progress("report", 0, 1)
             from counterspin.report import write_report  # here: the charts' library takes long to import
 
@@ -174,11 +191,27 @@ def _audited(
     return record
 
 
-def _settings(threat: Any, tier: Any, seed: Any, attacks: Any) -> AuditSettings:
+def checked_budget(budget: Any) -> ExecutionBudget | None:
+    """An execution budget, given as one or as a text.
+
+    Raises:
+        UsageError: something else, or a text that is no budget.
+    """
+    limit = ExecutionBudget.parse(budget) if isinstance(budget, str) else budget
+    if limit is not None and not isinstance(limit, ExecutionBudget):
+        raise UsageError(f'budget is {budget!r}; give a text like "20000circuits,500jobs" or an ExecutionBudget.')
+    return limit
+
+
+def checked_settings(threat: Any, tier: Any, seed: Any, attacks: Any) -> AuditSettings:
+    """The settings of an audit.
+
+    Raises:
+        UsageError: options that make no sense.
+    """
     if not isinstance(threat, ThreatModel):
         raise UsageError(f"threat is {threat!r}; give a threat model, for example cs.Linf(0.05, 0.1).")
-    if tier not in TIERS:
-        raise UsageError(f"tier is {tier!r}; allowed: {', '.join(TIERS)}.")
+    check_tier(tier)
     if not isinstance(seed, int) or seed < 0:
         raise UsageError(f"seed is {seed!r}; give a whole number from 0 upwards.")
     if attacks is None:

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterspin.api.subjects import checked_subject, discard, silent
+from counterspin.api.subjects import checked_subject, discard, run_name, silent
 from counterspin.certificates.registry import named
 from counterspin.errors import StorageError, UsageError
 from counterspin.evaluation.certification import AUTO, certify_config, run_certification
 from counterspin.evaluation.certification_records import CertifyRecord
-from counterspin.evaluation.fingerprints import run_key
 from counterspin.evaluation.run_store import RunStore
 from counterspin.threats import L2, ThreatModel
+from counterspin.types import Box
 
 __all__ = ["Certification", "certify"]
 
@@ -63,6 +63,7 @@ def certify(
     *,
     method: str = AUTO,
     seed: int = 0,
+    bounds: Box | tuple[float, float] | None = None,
     out: str | Path | None = None,
     runs: str | Path | None = None,
     name: str | None = None,
@@ -79,6 +80,7 @@ def certify(
         method: `"auto"`: every certificate whose conditions hold, the best one counting for each sample; or the name of
             one.
         seed: seed of every random stream.
+        bounds: lowest and highest value of a feature, for a model of another library; None otherwise.
         out: run directory; the same call on it resumes or reads what is finished.
         runs: directory in which the run gets one of its own; None (and no `out`): a temporary one.
         name: name of the model in the record.
@@ -107,10 +109,10 @@ def certify(
         raise UsageError(f"seed is {seed!r}; give a whole number from 0 upwards.")
     if method != AUTO:
         named(method)
-    subject = checked_subject(model, x, y, threat, name=name, dataset=dataset)
+    subject = checked_subject(model, x, y, threat, name=name, dataset=dataset, bounds=bounds)
     config = certify_config(subject, threat, method, seed)
     temporary = tempfile.mkdtemp(prefix="counterspin-") if out is None and runs is None else None
-    own_name = f"{Path(subject.model_card['name']).name}-certify-{run_key(config)[:12]}"
+    own_name = run_name(f"{subject.model_card['name']}-certify", config)
     directory = Path(out) if out is not None else Path(runs or temporary or ".") / own_name
     try:
         with RunStore(directory, config) as store:

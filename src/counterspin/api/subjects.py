@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from counterspin.attacks.verdict import margins
-from counterspin.errors import InputError, ModelError
+from counterspin.errors import InputError, ModelError, UsageError
 from counterspin.evaluation.audit import Subject
 from counterspin.evaluation.cards import model_card
+from counterspin.evaluation.fingerprints import run_key
 from counterspin.threats import ThreatModel
-from counterspin.types import Outputs
+from counterspin.types import Box, Classifier, Outputs, PricesCalls
 from counterspin.validation import check_classifier_interface
 
-__all__ = ["checked_subject", "discard", "silent"]
+__all__ = ["checked_subject", "discard", "run_name", "silent"]
 
 
 def checked_subject(
@@ -27,18 +29,23 @@ def checked_subject(
     *,
     name: str | None,
     dataset: dict[str, Any] | None,
+    bounds: Box | tuple[float, float] | None = None,
     class_names: Sequence[str] = (),
     feature_names: Sequence[str] = (),
     image_shape: Sequence[int] | None = None,
 ) -> Subject:
     """Model and samples with their names, refused before any compute where they do not fit.
 
+    A model of another library becomes a classifier between `bounds`, see `counterspin.models.integrations.adopt`.
+
     Raises:
         InputError: data that cannot be used, or names that do not fit them.
         ModelError: a model that cannot be used.
+        UsageError: bounds for a classifier that has its own, or none for a model without and a threat with a box.
     """
+    model = _classifier(model, x, bounds, threat)
     subject = Subject.checked(
-        check_classifier_interface(model),
+        model,
         x,
         y,
         threat,
@@ -53,10 +60,39 @@ def checked_subject(
     return subject
 
 
+def _classifier(model: Any, x: Any, bounds: Box | tuple[float, float] | None, threat: ThreatModel) -> Classifier:
+    if isinstance(model, Classifier):
+        if bounds is not None:
+            raise UsageError("bounds go with a model of another library; this classifier has bounds of its own.")
+        return model
+    if not callable(model) and isinstance(model, str | bytes | int | float | None):
+        return check_classifier_interface(model)
+    if bounds is None and threat.box == "data":
+        raise UsageError(
+            "bounds are missing: give the lowest and highest value a feature may take, for example bounds=(0, 1), or "
+            'a threat with box="none".'
+        )
+    # Here: a classifier of ours needs no integration.
+    from counterspin.models.integrations import adopt
+
+    return adopt(model, x, bounds=bounds).model
+
+
 def discard(temporary: str | None) -> None:
     """Remove a temporary directory, if there is one."""
     if temporary is not None:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def run_name(name: str, config: Mapping[str, Any]) -> str:
+    """Name of a run's own directory, from the model's name and what keys the run.
+
+    Example:
+        >>> run_name("models/mine.py:net", {"seed": 0})
+        'mine.py-net-5e9c1cd4ee0d'
+    """
+    # Of a name that is a path the last part: a run must not leave `runs`. Some file systems know no colon.
+    return f"{Path(name).name.replace(':', '-')}-{run_key(config)[:12]}"
 
 
 def silent(label: str, finished: int, total: int) -> None:
@@ -89,7 +125,9 @@ def _check_scores(subject: Subject) -> None:
         raise ModelError(f"model.classes is {subject.model.classes}; a classifier has at least 2.")
     if subject.model.outputs not in get_args(Outputs):
         raise ModelError(f"model.outputs is {subject.model.outputs!r}; allowed: {', '.join(get_args(Outputs))}.")
-    margins(subject.model, subject.x[:1], subject.y[:1])
+    # A device is asked nothing that no budget pays for; its first predictions are checked all the same.
+    if not isinstance(subject.model, PricesCalls):
+        margins(subject.model, subject.x[:1], subject.y[:1])
 
 
 def _json(argument: str, value: dict[str, Any]) -> dict[str, Any]:

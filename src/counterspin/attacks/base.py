@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from time import perf_counter
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from torch import Tensor
 from counterspin.attacks.ball import Ball
 from counterspin.attacks.gradients import GradientSource
 from counterspin.attacks.journal import Journal
+from counterspin.attacks.ledger import ledger_of
 from counterspin.attacks.losses import verdict_margin
 from counterspin.attacks.modes import frozen
 from counterspin.attacks.oracle import Oracle
@@ -22,7 +24,7 @@ from counterspin.attacks.sequential import sequential_verdict
 from counterspin.attacks.stochastic import mean_scores, reseeded
 from counterspin.attacks.task import VERDICT_CONFIDENCE, State, Task, budget_result, check_done, checked_targets, judged
 from counterspin.attacks.verdict import margins
-from counterspin.errors import CapabilityError, ConditionsError, UsageError
+from counterspin.errors import BudgetReachedError, CapabilityError, ConditionsError, UsageError
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier, Cost, HasEffectiveObservables
 from counterspin.validation import as_features, as_labels, check_classifier_interface
@@ -129,6 +131,7 @@ class Attack(ABC):
         generator: torch.Generator | None = None,
         done: Sequence[BudgetResult] = (),
         correct: Tensor | None = None,
+        scores: Tensor | None = None,
     ) -> Iterator[BudgetResult]:
         """The same, budget by budget, so that finished ones can be stored and an interrupted run resumed.
 
@@ -141,16 +144,18 @@ class Attack(ABC):
             done: results of the first budgets from an earlier run; they are not yielded again.
             correct: samples to attack `(batch,)`; None: those the model gets right, which on a stochastic model is a
                 statistical verdict that an evaluation makes once for all attacks.
+            scores: clean scores `(batch, classes)` of the same evaluation; with them no clean sample is asked about
+                again.
 
         Returns:
             The budgets after those in `done`, ascending, equal to those of an uninterrupted run.
 
         Raises:
             UsageError: `done` belongs to other budgets or samples. Otherwise as calling the attack.
+            BudgetReachedError: while iterating, of a model that pays from a ledger (see `ledger`): nothing is left for
+                the next budget ε.
         """
-        task = self._prepare(model, x, y, threat, generator)
-        if correct is not None:
-            task = replace(task, correct=correct.to(task.correct))
+        task = self._prepare(model, x, y, threat, generator, correct, scores)
         check_done(done, task)
         return self._budgets(task, tuple(done))
 
@@ -204,7 +209,16 @@ class Attack(ABC):
     def _gradient_source(self) -> GradientSource | None:
         return getattr(self, "gradient", None)
 
-    def _prepare(self, model: Any, x: Any, y: Any, threat: ThreatModel, generator: torch.Generator | None) -> Task:
+    def _prepare(
+        self,
+        model: Any,
+        x: Any,
+        y: Any,
+        threat: ThreatModel,
+        generator: torch.Generator | None,
+        correct: Tensor | None = None,
+        scores: Tensor | None = None,
+    ) -> Task:
         model = check_classifier_interface(model)
         box = model.bounds if threat.box == "data" else Box.unbounded(model.bounds.features)
         threat.check(model.bounds)
@@ -213,8 +227,12 @@ class Attack(ABC):
         target = checked_targets(threat, y, model.classes)
         self.check(model, threat)
         generator = torch.Generator().manual_seed(0) if generator is None else generator
-        with frozen(model):
-            correct, margin = _clean(model, x.double(), y, target, generator)
+        if correct is None or scores is None:
+            with frozen(model):
+                found, margin = _clean(model, x.double(), y, target, generator)
+        else:
+            found, margin = correct, verdict_margin(scores.to(x.device), y, target)
+        correct = found if correct is None else correct.to(found)
         return Task(
             model=model,
             x=x,
@@ -244,12 +262,18 @@ class Attack(ABC):
         began = perf_counter()
         radius = task.threat.radii(task.x.double())[position]
         journal = Journal.opened(task)
-        meter, source = task.meter(), self._gradient_source
+        source, ledger = self._gradient_source, ledger_of(task.model)
+        meter = task.meter(source)
         awake = self.awake or task.model.stochastic
         for copies, warm in ((1, True), (self.restarts - 1, False)):
             alive = (task.correct & ~state.success).nonzero()[:, 0]
             if copies == 0 or len(alive) == 0:
                 continue
+            # Whatever is found needs its verdict, so that is paid for first.
+            if not ledger.set_aside(task.verdict_price(len(alive))):
+                if warm:
+                    raise BudgetReachedError(f"the execution budget leaves nothing for attack {self.name}.")
+                break
             ball, best = self._around(task, alive, radius[alive], state)
             start = ball.center
             if warm:
@@ -258,11 +282,13 @@ class Attack(ABC):
                 start = torch.where((best == start).all(dim=1, keepdim=True), near, best)
             part = None if meter is None else meter.take(alive)
             oracle = task.oracle(alive, ball.tile(copies), best, state, source, part, generator=generator, awake=awake)
-            self._run(oracle, start.repeat(copies, 1), ball.tile(copies), generator)
+            with suppress(BudgetReachedError):
+                self._run(oracle, start.repeat(copies, 1), ball.tile(copies), generator)
             if meter is not None and part is not None:
                 meter.put(alive, part)
             journal.note(oracle, alive, int(state.success.sum()))
-            state = judged(task, alive, radius[alive], state, task.doubled(alive, oracle.best), generator)
+            with ledger.drawing():
+                state = judged(task, alive, radius[alive], state, task.doubled(alive, oracle.best), generator)
         seconds = perf_counter() - began
         return state, budget_result(task, position, state, journal.history(state), journal.cost, seconds)
 

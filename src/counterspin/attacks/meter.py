@@ -18,29 +18,27 @@ __all__ = ["Meter"]
 class Meter:
     """What each sample has spent at one budget ε, against what it may spend.
 
-    A query is a forward or a backward pass; circuits and shots are those of the gradient source. A row is affordable if
-    what it cost last time still fits. Only the very first gradient of a run has no price yet, and may overshoot.
+    A query is a forward or a backward pass; circuits and shots are those of the model and of the gradient source, who
+    say their price before they run. No limit is exceeded.
 
     Args:
         budget: the limits per sample; None entries are no limit.
         samples: number of samples.
-        shots: measurement shots of one query.
+        call: what a forward of one row costs.
+        gradient: what a gradient of one row costs.
 
     Example:
         >>> from counterspin.threats import QueryBudget
-        >>> meter = Meter(QueryBudget(queries=3), samples=1)
+        >>> meter = Meter(QueryBudget(queries=3), samples=1, call=Cost(forwards=1, circuits=1))
         >>> meter.affordable(torch.zeros(5, dtype=torch.long), gradient=False).tolist()
         [True, True, True, False, False]
     """
 
-    def __init__(self, budget: QueryBudget, samples: int, shots: int = 0) -> None:
+    def __init__(self, budget: QueryBudget, samples: int, call: Cost, gradient: Cost | None = None) -> None:
         limits = (budget.queries, budget.circuits, budget.shots)
-        self._limits = torch.tensor([torch.inf if limit is None else limit for limit in limits], dtype=torch.float64)
-        self._left = self._limits.repeat(samples, 1)
-        self._prices = {
-            False: torch.tensor([1.0, 1.0, shots], dtype=torch.float64),
-            True: torch.tensor([2.0, 1.0, shots], dtype=torch.float64),
-        }
+        limit = torch.tensor([torch.inf if limit is None else limit for limit in limits], dtype=torch.float64)
+        self._left = limit.repeat(samples, 1)
+        self._prices = {False: _amounts(call), True: _amounts(call if gradient is None else gradient)}
 
     def spent(self) -> Tensor:
         """Samples that cannot afford another query `(samples,)`."""
@@ -54,21 +52,22 @@ class Meter:
 
     def charge(self, sample: Tensor, cost: Cost) -> None:
         """Book `cost`, shared equally by the rows of samples `sample` `(rows,)`."""
-        total = torch.tensor([cost.forwards + cost.backwards, cost.circuits, cost.shots], dtype=torch.float64)
-        price = total / len(sample)
-        plain = cost.backwards == 0 and cost.circuits <= len(sample)
-        self._prices[not plain] = price
+        price = _amounts(cost) / len(sample)
         self._left.index_add_(0, sample, -price.expand(len(sample), -1))
 
     def take(self, index: Tensor) -> Meter:
         """A meter of the samples `index` `(n,)`; give it back by `put`."""
         part = Meter.__new__(Meter)
-        part._limits, part._left, part._prices = self._limits, self._left[index], self._prices
+        part._left, part._prices = self._left[index], self._prices
         return part
 
     def put(self, index: Tensor, part: Meter) -> None:
         """Take over what the samples `index` `(n,)` have left in `part`."""
         self._left[index] = part._left
+
+
+def _amounts(cost: Cost) -> Tensor:
+    return torch.tensor([cost.forwards + cost.backwards, cost.circuits, cost.shots], dtype=torch.float64)
 
 
 def _rank_within(sample: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import ClassVar
@@ -12,12 +13,13 @@ from torch import Tensor
 
 from counterspin.attacks.base import Attack
 from counterspin.attacks.journal import Journal
+from counterspin.attacks.ledger import ledger_of
 from counterspin.attacks.meter import Meter
 from counterspin.attacks.modes import frozen
 from counterspin.attacks.oracle import Oracle
 from counterspin.attacks.results import BudgetResult
 from counterspin.attacks.task import State, Task, budget_result, judged
-from counterspin.errors import ConditionsError
+from counterspin.errors import BudgetReachedError, ConditionsError
 from counterspin.threats import ThreatModel
 from counterspin.types import Classifier, Cost
 
@@ -58,13 +60,17 @@ class MinimumNorm(Attack):
             return
         began = perf_counter()
         journal = Journal.opened(task)
+        ledger = ledger_of(task.model)
+        # One search serves every budget: all its verdicts are paid for first.
+        if not ledger.set_aside(task.verdict_price(int(task.correct.sum()), len(task.threat.eps))):
+            raise BudgetReachedError(f"the execution budget leaves nothing for attack {self.name}.")
         with frozen(task.model):
             nearest = self._nearest(task, torch.Generator().manual_seed(int(seed)), journal)
         state = State.untouched(task)
         radii, cost = task.threat.radii(task.x.double()), journal.cost
         for position in range(len(task.threat.eps)):
             alive = (task.correct & ~state.success).nonzero()[:, 0]
-            with frozen(task.model):
+            with frozen(task.model), ledger.drawing(keep=position + 1 < len(radii)):
                 state = judged(task, alive, radii[position, alive], state, nearest[alive])
                 history = journal.history(state)
                 # The traces belong to the search, which stands at the first budget; late gains to every survivor.
@@ -84,13 +90,14 @@ class MinimumNorm(Attack):
         state = State.untouched(task)
         radius = task.threat.radii(found)[-1, alive]
         ball, best = self._around(task, alive, radius, state)
-        meter = task.meter()
+        meter = task.meter(self._gradient_source)
         part = None if meter is None else meter.take(alive)
         source = self._gradient_source
         oracle = task.oracle(
             alive, ball.tile(self.restarts), best, state, source, part, generator=generator, nearest=True
         )
-        self._run(oracle, ball.center.repeat(self.restarts, 1), ball.tile(self.restarts), generator)
+        with suppress(BudgetReachedError):
+            self._run(oracle, ball.center.repeat(self.restarts, 1), ball.tile(self.restarts), generator)
         journal.note(oracle, alive, 0, trace=self.finds)
         exact = self._at_boundary(task, alive, radius, state, oracle, part, journal)
         return found.index_copy(0, alive, exact)

@@ -1,34 +1,5 @@
-"""A model as an attack needs it: evaluation mode, weights without gradients; everything put back afterwards."""
+"""A model as an attack needs it, see `counterspin.models.modes`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-from torch import nn
+from counterspin.models.modes import frozen
 
 __all__ = ["frozen"]
-
-
-@contextmanager
-def frozen(model: Any) -> Iterator[None]:
-    """Hold a torch module in evaluation mode with frozen parameters, and restore every flag on the way out.
-
-    Frozen parameters spare the gradients with respect to the weights, which an attack on inputs never reads. Models
-    that are no torch modules are left alone.
-    """
-    if not isinstance(model, nn.Module):
-        yield
-        return
-    modes = [(module, module.training) for module in model.modules()]
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    try:
-        for module, _ in modes:
-            module.training = False
-        for parameter, _ in flags:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-        for parameter, flag in flags:
-            parameter.requires_grad_(flag)

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from counterspin.attacks.ball import Ball
 from counterspin.attacks.gradients import Evaluation, GradientSource, Objective
+from counterspin.attacks.ledger import bare, ledger_of
 from counterspin.attacks.losses import Loss, verdict_margin
 from counterspin.attacks.memory import Memory
 from counterspin.attacks.meter import Meter
-from counterspin.attacks.stochastic import call_cost, mean_scores
-from counterspin.errors import CapabilityError, ModelError
+from counterspin.attacks.stochastic import call_cost, mean_price, mean_scores
+from counterspin.errors import CapabilityError, InputError, ModelError
 from counterspin.types import Classifier, Cost, Outputs
 from counterspin.validation import all_finite, checked_scores
 
@@ -36,10 +37,14 @@ class Oracle:
 
     Rows are copies of the samples, copy after copy (row `r` belongs to sample `r % samples`), so restarts are stacked
     in the batch. Once any row breaks its sample, or the sample's query budget is spent, all rows of that sample are
-    answered with zeros and cost nothing: attack loops keep fixed shapes and spend nothing on settled samples.
+    answered with zeros and cost nothing: attack loops keep fixed shapes and spend nothing on settled samples. Under an
+    execution budget (see `ledger`) the first rows are served as far as it reaches, and nothing afterwards.
 
     Where features are discrete, the model is asked about the admissible point next to the one proposed, so that an
     attack may move continuously (a straight-through estimate of the gradient).
+
+    A point that is no input to the model, such as the zero vector to an amplitude encoding, cannot be prepared and
+    breaks nothing: the clean sample is asked about in its place.
 
     Args:
         model: the classifier.
@@ -85,6 +90,9 @@ class Oracle:
         self._ball = ball
         self._source = gradient
         self._generator = generator
+        # Queries are paid for here, before they run; other calls of `model` pay for themselves.
+        self._ledger = ledger_of(model)
+        self._bare = bare(model)
         self._memory = Memory.starting(best, best_margin, nearest=nearest, settles=not model.stochastic)
         self._awake = awake or nearest
         self._meter = meter
@@ -148,9 +156,14 @@ class Oracle:
         x = self._admissible(x)
         answer = x.new_zeros(x.shape[0], self.model.classes)
         for index in self._chunks(x, gradient=False):
+            self._ledger.pay(cost := self._price(len(index), gradient=False))
             with torch.no_grad():
-                scores = checked_scores(self.model, x[index])
-            self._charge(index, call_cost(self.model, len(index)))
+                try:
+                    scores = checked_scores(self._bare, x[index])
+                except InputError:
+                    x = self._prepared(x, index)
+                    scores = checked_scores(self._bare, x[index])
+            self._charge(index, cost)
             self._remember(index, x[index], scores)
             answer[index] = scores.to(answer)
         self._record()
@@ -180,7 +193,12 @@ class Oracle:
         value, gradient = x.new_zeros(x.shape[0]), torch.zeros_like(x)
         for index in self._chunks(x, gradient=True):
             objective = self._objective(index, loss, rival)
-            found: Evaluation = self._source(self.model, x[index], objective, self._generator)
+            self._ledger.pay(self._price(len(index), gradient=True))
+            try:
+                found: Evaluation = self._source(self._bare, x[index], objective, self._generator)
+            except InputError:
+                x = self._prepared(x, index)
+                found = self._source(self._bare, x[index], objective, self._generator)
             self._charge(index, found.cost)
             if not all_finite(found.gradient):
                 raise ModelError(
@@ -216,10 +234,20 @@ class Oracle:
     def _admissible(self, x: Tensor) -> Tensor:
         if not self._ball.is_discrete:
             return x
-        # Stacked copies of the rows, or the first of them alone.
-        return self._ball.take(torch.arange(len(x), device=x.device) % self._ball.rows).round(x)
+        return self._balls(torch.arange(len(x), device=x.device)).round(x)
+
+    def _balls(self, rows: Tensor) -> Ball:
+        """The balls of `rows` of stacked copies of the attack's rows, or of the first of them alone."""
+        return self._ball.take(rows % self._ball.rows)
+
+    def _prepared(self, x: Tensor, rows: Tensor) -> Tensor:
+        """`x` with the clean sample for each of `rows` that the model takes for no input."""
+        refused = rows[_refused(self.model, x[rows])]
+        return x.index_copy(0, refused, self._balls(refused).center.to(x))
 
     def _settled(self) -> Tensor:
+        if self._ledger.reached:
+            return torch.ones_like(self.broken)
         settled = torch.zeros_like(self.broken) if self._awake else self.broken
         return settled if self._meter is None else settled | self._meter.spent()
 
@@ -228,13 +256,23 @@ class Oracle:
         rows = self._unsettled(torch.arange(x.shape[0], device=x.device), gradient)
         for position, chunk in enumerate(rows.split(ROWS_PER_CALL)):
             active = self._unsettled(chunk, gradient) if position else chunk
-            if len(active):
-                yield active
+            able = self._ledger.most(len(active), lambda number: self._price(number, gradient=gradient))
+            if able:
+                yield active[:able]
+            if able < len(active):
+                self._ledger.close()
+                return
 
     def _unsettled(self, rows: Tensor, gradient: bool) -> Tensor:
         sample = self._samples(rows)
         rows = rows if self._awake else rows[~self.broken[sample]]
         return rows if self._meter is None else rows[self._meter.affordable(self._samples(rows), gradient=gradient)]
+
+    def _price(self, rows: int, *, gradient: bool) -> Cost:
+        """What a query of `rows` rows costs."""
+        if gradient and self._source is not None:
+            return self._source.price(self._bare, rows)
+        return call_cost(self._bare, rows)
 
     def _charge(self, rows: Tensor, cost: Cost) -> None:
         self.cost += cost
@@ -260,10 +298,10 @@ class Oracle:
         able = torch.ones_like(sample, dtype=torch.bool)
         if self._meter is not None:
             able = self._meter.affordable(sample, gradient=False, calls=_CONFIRMATIONS)
-        if bool(able.any()):
+        number = int(able.sum())
+        if number and self._ledger.affords(cost := mean_price(self._bare, number, _CONFIRMATIONS)):
             scores = scores.index_put((able,), mean_scores(self.model, x[able], _CONFIRMATIONS).to(scores))
-            for _ in range(_CONFIRMATIONS):
-                self._charge(rows[able], call_cost(self.model, int(able.sum())))
+            self._charge(rows[able], cost)
         return scores
 
     def _margin(self, sample: Tensor, scores: Tensor) -> Tensor:
@@ -277,3 +315,15 @@ class Oracle:
             return
         alive = ~self.broken
         self.trace.append((int(self.broken.sum()), float(self.best_margin[alive].clamp_min(0.0).sum())))
+
+
+def _refused(model: Classifier, x: Tensor) -> Tensor:
+    """Which rows of `x` `(rows, features)` the model takes for no input, by halving: only few are."""
+    try:
+        with torch.no_grad():
+            model(x)
+    except InputError:
+        if len(x) == 1:
+            return torch.ones(1, dtype=torch.bool, device=x.device)
+        return torch.cat([_refused(model, part) for part in x.tensor_split(2)])
+    return torch.zeros(len(x), dtype=torch.bool, device=x.device)

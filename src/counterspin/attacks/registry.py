@@ -34,9 +34,9 @@ from counterspin.attacks.gradients import EOT, SPSA, Autodiff, GradientSource, T
 from counterspin.attacks.losses import CrossEntropy, Margin
 from counterspin.errors import CapabilityError, ConditionsError, UsageError
 from counterspin.threats import ThreatModel
-from counterspin.types import Classifier, Differentiable, HasTwin
+from counterspin.types import Classifier, Differentiable, HasTwin, PricesCalls
 
-__all__ = ["SUITES", "TIERS", "adapted", "applicable", "every_attack", "names", "suite"]
+__all__ = ["SUITES", "TIERS", "adapted", "applicable", "check_tier", "every_attack", "names", "suite", "suite_of"]
 
 TIERS = ("quick", "standard", "paper")
 SUITES = ("v1",)
@@ -71,6 +71,15 @@ _CHEAP_WHERE_THEY_APPLY: tuple[Attack, ...] = (
 )
 _WHERE_THEY_APPLY: tuple[Attack, ...] = (CoordinateAttack(precision="float32"), *_CHEAP_WHERE_THEY_APPLY)
 
+# For models that answer and have no gradient; decisions alone are enough for HopSkipJump and the random draws.
+_BLACK_BOX_QUICK: tuple[Attack, ...] = (HopSkipJump(precision="float32"), RandomDraws(draws=1000, precision="float32"))
+_BLACK_BOX: tuple[Attack, ...] = (
+    HopSkipJump(precision="float32"),
+    BoundaryAttack(precision="float32"),
+    Square(queries=2000, precision="float32"),
+    RandomDraws(draws=1000, precision="float32"),
+)
+
 _IN_NO_SUITE: tuple[Attack, ...] = (
     FGSM(),
     BIM(),
@@ -88,6 +97,16 @@ _IN_NO_SUITE: tuple[Attack, ...] = (
 )
 
 
+def check_tier(tier: str) -> None:
+    """Refuse what is no tier.
+
+    Raises:
+        UsageError: an unknown tier.
+    """
+    if tier not in TIERS:
+        raise UsageError(f"tier is {tier!r}; allowed: {', '.join(TIERS)}.")
+
+
 def suite(tier: str = "standard") -> tuple[Attack, ...]:
     """The attacks of a tier, in their order: suite v1 for `"standard"` and `"paper"`, a smaller one for `"quick"`.
 
@@ -100,9 +119,28 @@ def suite(tier: str = "standard") -> tuple[Attack, ...]:
         >>> [attack.name for attack in suite("quick")][-5:]
         ['corners', 'exhaustive', 'greedy', 'exact', 'exact-boxed']
     """
-    if tier not in TIERS:
-        raise UsageError(f"tier is {tier!r}; allowed: {', '.join(TIERS)}.")
+    check_tier(tier)
     return (*_QUICK, *_CHEAP_WHERE_THEY_APPLY) if tier == "quick" else (*_V1, *_WHERE_THEY_APPLY)
+
+
+def suite_of(model: Classifier, tier: str = "standard") -> tuple[Attack, ...]:
+    """The attacks of a tier for one model: a model that says it has no gradient is attacked by its answers alone.
+
+    Raises:
+        UsageError: an unknown tier.
+
+    Example:
+        >>> from counterspin.models import LogisticRegression
+        >>> from counterspin.types import Box
+        >>> model = LogisticRegression(Box.uniform(0.0, 1.0, features=2), classes=2)
+        >>> suite_of(model) == suite()
+        True
+    """
+    if not isinstance(model, Differentiable) or model.differentiable or model.stochastic:
+        return suite(tier)
+    check_tier(tier)
+    asking = _BLACK_BOX_QUICK if tier == "quick" else _BLACK_BOX
+    return (*asking, *(attack for attack in _CHEAP_WHERE_THEY_APPLY if attack.knowledge != "white"))
 
 
 def applicable(
@@ -134,11 +172,13 @@ def adapted(attack: Attack, model: Classifier) -> Attack:
     """The attack with a gradient source that serves a stochastic model; itself for a deterministic one.
 
     The noiseless twin, where the model knows it, gives the best gradients an attacker can have; the scores that decide
-    are the model's own.
+    are the model's own. On a device each evaluation is a job, and the gradient hangs on no draw: one is enough.
     """
     source = getattr(attack, "gradient", None)
     if not model.stochastic or not isinstance(source, GradientSource) or source.averages:
         return attack
+    if isinstance(model, HasTwin) and isinstance(model, PricesCalls):
+        return replace(attack, gradient=Twin())  # pyright: ignore[reportCallIssue]
     if isinstance(model, HasTwin):
         return replace(attack, gradient=EOT(source=Twin(), samples=8))  # pyright: ignore[reportCallIssue]
     smooth = isinstance(model, Differentiable) and model.differentiable

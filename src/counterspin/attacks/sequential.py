@@ -11,18 +11,19 @@ import torch
 from scipy.stats import beta
 from torch import Tensor
 
+from counterspin.attacks.ledger import ledger_of
 from counterspin.attacks.losses import verdict_margin
 from counterspin.attacks.modes import frozen
 from counterspin.attacks.oracle import ROWS_PER_CALL
 from counterspin.attacks.stochastic import call_cost, reseeded
 from counterspin.errors import UsageError
-from counterspin.types import Classifier, Cost
+from counterspin.types import Classifier, Cost, PricesCalls
 from counterspin.validation import as_features, as_labels, checked_scores
 
-__all__ = ["SequentialVerdict", "Status", "sequential_verdict"]
+__all__ = ["FIRST_ROUND", "SequentialVerdict", "Status", "calls_price", "sequential_verdict"]
 
 # Calls of the first round; each later round doubles the total.
-_FIRST = 16
+FIRST_ROUND = 16
 
 
 class Status(IntEnum):
@@ -45,6 +46,7 @@ class SequentialVerdict:
         calls: model calls of each sample `(batch,)`.
         cost: of all calls together.
         confidence: of each sample's verdict and interval.
+        cut: whether an execution budget ended the test before its last round; undecided samples then had no chance.
     """
 
     status: Tensor
@@ -54,6 +56,7 @@ class SequentialVerdict:
     calls: Tensor
     cost: Cost
     confidence: float
+    cut: bool = False
 
     @property
     def adversarial(self) -> Tensor:
@@ -129,13 +132,22 @@ def sequential_verdict(
     counts = torch.zeros(len(x), model.classes, dtype=torch.int64, device=x.device)
     lower, upper = torch.zeros(len(x)).to(x), torch.ones(len(x)).to(x)
     undecided = torch.arange(len(x), device=x.device)
-    made = 0
+    made, cost, cut = 0, Cost(), False
     model = reseeded(model, generator)
+    ledger = ledger_of(model)
     with frozen(model):
         for total in rounds:
-            for _ in range(total - made):
-                _count(model, x, y, target, undecided, counts)
-            made = total
+            # Round by round: an interval after half a round would be one more look at the data.
+            price = calls_price(model, len(undecided), total - made)
+            if not ledger.admits(price):
+                cut = True
+                break
+            if isinstance(model, PricesCalls):
+                _count(model, x, y, target, undecided.repeat(total - made), counts)
+            else:
+                for _ in range(total - made):
+                    _count(model, x, y, target, undecided, counts)
+            made, cost = total, cost + price
             lower[undecided], upper[undecided] = _interval(counts[undecided], leader[undecided], alpha)
             undecided = undecided[(lower[undecided] <= 0.5) & (upper[undecided] >= 0.5)]
             if len(undecided) == 0:
@@ -151,14 +163,24 @@ def sequential_verdict(
         lower=lower,
         upper=upper,
         calls=calls,
-        cost=call_cost(model, int(calls.sum())),
+        cost=cost,
         confidence=confidence,
+        cut=cut,
     )
+
+
+def calls_price(model: Classifier, rows: int, calls: int) -> Cost:
+    """What `calls` predictions of `rows` samples cost: one job of a device, calls of bounded size of others."""
+    if isinstance(model, PricesCalls):
+        return model.call_price(rows * calls)
+    whole, rest = divmod(rows, ROWS_PER_CALL)
+    sizes = [ROWS_PER_CALL] * whole + [rest] * (rest > 0)
+    return sum((call_cost(model, size) for size in sizes * calls), Cost())
 
 
 def _rounds(max_calls: int) -> list[int]:
     """Total calls at the end of each round."""
-    totals, total = [], _FIRST
+    totals, total = [], FIRST_ROUND
     while total < max_calls:
         totals.append(total)
         total *= 2
@@ -166,12 +188,13 @@ def _rounds(max_calls: int) -> list[int]:
 
 
 def _count(model: Classifier, x: Tensor, y: Tensor, target: Tensor | None, rows: Tensor, counts: Tensor) -> None:
-    """Add one prediction of each sample `rows` to `counts`."""
-    for index in rows.split(ROWS_PER_CALL):
+    """Add one prediction for each of the samples `rows`, which may repeat, to `counts`; a device takes all at once."""
+    for index in rows.split(len(rows) if isinstance(model, PricesCalls) else ROWS_PER_CALL):
         with torch.no_grad():
             scores = checked_scores(model, x[index]).double()
         wanted = None if target is None else target[index]
-        counts[index, _predictions(scores, y[index], wanted)] += 1
+        found = _predictions(scores, y[index], wanted)
+        counts.index_put_((index, found), torch.ones_like(found), accumulate=True)
 
 
 def _predictions(scores: Tensor, y: Tensor, target: Tensor | None) -> Tensor:

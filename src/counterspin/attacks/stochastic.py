@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from counterspin.types import Classifier, Cost, CountsShots, Reseedable
+from counterspin.types import Classifier, Cost, CountsShots, PricesCalls, Reseedable
 from counterspin.validation import checked_scores
 
-__all__ = ["call_cost", "mean_scores", "reseeded", "shots_per_call"]
+__all__ = ["call_cost", "mean_price", "mean_scores", "reseeded", "shots_per_call"]
 
 
 def shots_per_call(model: Classifier) -> int:
@@ -17,8 +17,17 @@ def shots_per_call(model: Classifier) -> int:
 
 
 def call_cost(model: Classifier, rows: int) -> Cost:
-    """What one call on `rows` rows costs: a forward, a circuit and the shots of each row."""
+    """What one call on `rows` rows costs: what the model says, or a forward, a circuit and the shots of each row."""
+    if isinstance(model, PricesCalls):
+        return model.call_price(rows)
     return Cost(forwards=rows, circuits=rows, shots=rows * shots_per_call(model))
+
+
+def mean_price(model: Classifier, rows: int, calls: int) -> Cost:
+    """What `mean_scores` of `rows` rows costs."""
+    if isinstance(model, PricesCalls):
+        return model.call_price(rows * calls)
+    return sum([call_cost(model, rows)] * calls, Cost())
 
 
 def reseeded(model: Classifier, generator: torch.Generator | None) -> Classifier:
@@ -34,10 +43,14 @@ def reseeded(model: Classifier, generator: torch.Generator | None) -> Classifier
 def mean_scores(model: Classifier, x: Tensor, calls: int) -> Tensor:
     """Mean scores `(batch, classes)` of `calls` independent calls on `x` `(batch, features)`, without a graph.
 
+    A device is handed all of them as one job.
+
     Raises:
         ModelError: the model returned scores that are mis-shaped or not finite.
     """
     with torch.no_grad():
+        if isinstance(model, PricesCalls):
+            return checked_scores(model, x.repeat(calls, 1)).unflatten(0, (calls, -1)).mean(dim=0)
         total = checked_scores(model, x)
         for _ in range(calls - 1):
             total = total + checked_scores(model, x)

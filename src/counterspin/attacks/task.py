@@ -14,8 +14,8 @@ from counterspin.attacks.losses import verdict_margin
 from counterspin.attacks.meter import Meter
 from counterspin.attacks.oracle import Oracle
 from counterspin.attacks.results import BudgetResult
-from counterspin.attacks.sequential import Status, sequential_verdict
-from counterspin.attacks.stochastic import shots_per_call
+from counterspin.attacks.sequential import FIRST_ROUND, Status, calls_price, sequential_verdict
+from counterspin.attacks.stochastic import call_cost
 from counterspin.attacks.verdict import margins, trace_distance
 from counterspin.errors import InputError, UsageError
 from counterspin.threats import ThreatModel
@@ -66,10 +66,17 @@ class Task:
         clean = self.x[alive].double()
         return torch.where(found == clean.to(found), clean, found.double())
 
-    def meter(self) -> Meter | None:
-        """A fresh query budget of all samples; None where the threat has no limit."""
+    def meter(self, source: GradientSource | None) -> Meter | None:
+        """A fresh query budget of all samples, who differentiate by `source`; None where the threat has no limit."""
         budget = self.threat.budget
-        return None if budget is None else Meter(budget, len(self.x), shots_per_call(self.model))
+        if budget is None:
+            return None
+        gradient = None if source is None else source.price(self.model, 1)
+        return Meter(budget, len(self.x), call_cost(self.model, 1), gradient)
+
+    def verdict_price(self, rows: int, times: int = 1) -> Cost:
+        """What `times` float64 verdicts on `rows` samples cost; of a stochastic model the first round of each test."""
+        return calls_price(self.model, rows, times * (FIRST_ROUND if self.model.stochastic else 1))
 
     def oracle(
         self,
@@ -182,11 +189,13 @@ def _tested(
     """The state after a sequential test of `point` `(n, features)`: the worse verdict stays, then the lower margin."""
     y = task.y[alive]
     verdict = sequential_verdict(task.model, point, y, target, confidence=VERDICT_CONFIDENCE, generator=generator)
-    shares = verdict.counts.double() / verdict.calls[:, None]
+    shares = verdict.counts.double() / verdict.calls[:, None].clamp_min(1)
     margin = verdict_margin(shares, y, target)
     known = torch.where(state.success, int(Status.ADVERSARIAL), torch.where(state.undecided, int(Status.UNDECIDED), 0))
     known = known[alive]
     better = (verdict.status > known) | ((verdict.status == known) & (margin < state.margin[alive]))
+    # A test that an execution budget cut short says nothing: what was known stays.
+    better &= ~(verdict.undecided & verdict.cut)
     rows = alive[better]
     return replace(
         state,

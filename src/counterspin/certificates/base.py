@@ -105,7 +105,7 @@ class Task:
         x: inputs `(batch, features)` float64, inside the box.
         y: labels `(batch,)`.
         target: class `(batch,)` the attacker wants, None: any other.
-        threat: norm, mask and discrete features; its budgets play no role.
+        threat: norm, mask and discrete features; its budgets count only where a search is set to end there.
         box: where adversarial inputs must stay; unbounded where they need not.
         generator: source of randomness.
     """
@@ -127,13 +127,16 @@ class Certificate(ABC):
 
     * `requires`: capabilities of the model, of `"effective_observables"`, `"circuit"`, `"gradient"`, `"states"`;
     * `norms`: the norms of the threats it can serve;
-    * `stochastic`: whether it serves models whose scores are random.
+    * `stochastic`: whether it serves models whose scores are random;
+    * `block`: how many samples an evaluation hands it at a time, for searches so long that what is finished must be
+      kept; None: all of them.
     """
 
     name: ClassVar[str]
     requires: ClassVar[tuple[str, ...]] = ()
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
     stochastic: ClassVar[bool] = False
+    block: ClassVar[int | None] = None
 
     @torch.no_grad()
     def __call__(
@@ -141,7 +144,8 @@ class Certificate(ABC):
     ) -> CertificateResult:
         """Certify each sample of `x` `(batch, features)` with labels `y` `(batch,)` against `threat`.
 
-        The budgets of the threat play no role. A sample that is misclassified or tied has radius 0.
+        The budgets of the threat play no role, unless a setting says that the search ends there. A sample that is
+        misclassified or tied has radius 0.
 
         Raises:
             InputError: data that cannot be used, or a target class equal to the label.

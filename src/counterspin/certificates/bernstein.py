@@ -13,8 +13,8 @@ from counterspin.certificates.margins import (
     margin_gradients,
     observables_behind_data,
     rivals,
-    rounding_of,
 )
+from counterspin.certificates.rounding import rounding_of
 from counterspin.certificates.slopes import EncodingGates, feature_gates, finished
 from counterspin.optimum.signed_sums import signed_sum_bound
 from counterspin.threats import ThreatModel
@@ -104,7 +104,7 @@ class BernsteinCertificate(Certificate):
         moves = task.threat.constraints.movable(task.x.shape[1])
         slopes = torch.linalg.vector_norm(found.gradients * moves, ord=_DUAL[task.threat.norm], dim=2)
         low, high = (bound[task.y] for bound in observables.extremes)
-        error = rounding_of(model)
+        error = rounding_of(model, task.x)
         radius = margin_radii(found.values, slopes, torch.tensor(band).double(), low, high, error=error)
         counted = rivals(task.y, task.target, found.values.shape[1])
         return finished(
@@ -115,7 +115,9 @@ class BernsteinCertificate(Certificate):
         )
 
 
-def margin_radii(margin: Tensor, slopes: Tensor, band: Tensor, low: Tensor, high: Tensor, *, error: float) -> Tensor:
+def margin_radii(
+    margin: Tensor, slopes: Tensor, band: Tensor, low: Tensor, high: Tensor, *, error: float | Tensor
+) -> Tensor:
     """`bernstein_radius` of margins in their own units.
 
     Args:
@@ -124,7 +126,7 @@ def margin_radii(margin: Tensor, slopes: Tensor, band: Tensor, low: Tensor, high
         band: Ω, `()` or broadcastable.
         low: lower bounds on the lowest eigenvalues of the margin observables `(batch, classes)`.
         high: upper bounds on the highest.
-        error: relative error of simulated values and gradients.
+        error: relative error of simulated values and gradients, broadcastable.
     """
     half = ((high - low) / 2).clamp(min=torch.finfo(torch.float64).tiny)
     threshold = -(high + low) / 2 / half

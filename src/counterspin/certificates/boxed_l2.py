@@ -8,6 +8,8 @@ from torch import Tensor
 
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task
 from counterspin.errors import ConditionsError
+from counterspin.models.flips import FlipSolver
+from counterspin.optimum.affine_map import AffineMap
 from counterspin.optimum.boxed import nearest_boxed_flips
 from counterspin.threats import ThreatModel
 from counterspin.validation import checked_scores
@@ -15,6 +17,7 @@ from counterspin.validation import checked_scores
 __all__ = ["BoxedL2Certificate"]
 
 _EXACT_GAP = 1e-6
+_MAX_FEATURES = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,9 @@ class BoxedL2Certificate(Certificate):
     seen to lose at. Whether the two meet is known for each sample afterwards: `exact` where they agree to 1e-6,
     otherwise the bracket stands. See `counterspin.optimum.nearest_boxed_flips`; to our knowledge new for amplitude
     encodings.
+
+    An affine map of the features before the encoding (`AffineInputs`: centring, scaling, principal components,
+    resizing) makes the constraint inhomogeneous; it is solved in the user's features and their box.
 
     A mask is used: frozen features stay put. Discrete groups and tied features are not: an attacker who moves them
     freely is bounded, and nothing is said about the upper radius. Against a target class with more than two classes the
@@ -45,10 +51,9 @@ class BoxedL2Certificate(Certificate):
     """
 
     name: ClassVar[str] = "boxed-l2"
-    requires: ClassVar[tuple[str, ...]] = ("effective_observables",)
     norms: ClassVar[tuple[str, ...]] = ("l2",)
 
-    def _prepare(self, model: Any, threat: ThreatModel) -> Tensor:
+    def _prepare(self, model: Any, threat: ThreatModel) -> tuple[Tensor, AffineMap | None]:
         if threat.box != "data" or model.bounds.is_unbounded:
             raise ConditionsError(
                 "certificate boxed-l2 is for inputs that stay in a box, and this threat has none; use exact-l2."
@@ -58,13 +63,26 @@ class BoxedL2Certificate(Certificate):
                 "certificate boxed-l2 holds for features on a line, and the model's box has periodic ones; amplitudes "
                 "do not lie on a circle."
             )
-        return model.effective_observables().forms()
+        solver = FlipSolver.of(model)
+        if not isinstance(solver.forms, Tensor) or model.bounds.features > _MAX_FEATURES:
+            raise ConditionsError(
+                f"certificate boxed-l2 works on dense forms of at most {_MAX_FEATURES} values, and the model has more; "
+                "use exact-l2, which bounds the radius inside a box from below."
+            )
+        return solver.forms, solver.input_map
 
-    def _radii(self, model: Any, prepared: Tensor, task: Task) -> Radii:
+    def _radii(self, model: Any, prepared: tuple[Tensor, AffineMap | None], task: Task) -> Radii:
         threat, x = task.threat, task.x
+        forms, input_map = prepared
         movable = threat.constraints.movable(x.shape[1])
         flips = nearest_boxed_flips(
-            prepared, x, task.y, task.box, movable=None if threat.mask is None else movable, target=task.target
+            forms,
+            x,
+            task.y,
+            task.box,
+            movable=None if threat.mask is None else movable,
+            target=task.target,
+            input_map=input_map,
         )
         free = not threat.groups and not threat.tied
         notes = () if free else ("discrete and tied features not used: a freer attacker bounds theirs",)

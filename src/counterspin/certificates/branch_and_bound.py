@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task
 from counterspin.certificates.bernstein import margin_radii
 from counterspin.certificates.margins import channels_of, score_observables
+from counterspin.certificates.rounding import angle_rounding
 from counterspin.certificates.score_polynomials import (
     ScoreSpectrum,
     gradient_scores,
@@ -36,6 +37,9 @@ _EXACT_GAP = 1e-6
 _ROUNDING = 1e-12
 # Cells per call at most, and numbers per call that keep memory to some hundred MiB.
 _CELLS, _NUMBERS = 1024, 2**22
+# Of the largest budget: a search that ends there ends farther beyond it than float32 or a figure tells numbers apart.
+_PAST = 1e-3
+_STOPS = "searched up to the largest budget: radii beyond it are lower bounds"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,6 +68,8 @@ class BranchAndBoundCertificate(Certificate):
     Args:
         tolerance: relative gap at which a sample is done; radii count as exact below 1e-6.
         nodes: cells per sample at most; the bracket holds wherever the search ends.
+        stop_at_budgets: whether a sample is done once nothing within the largest budget of the threat flips it. Such a
+            radius is a lower bound a little above that budget, and not exact.
 
     Example:
         >>> from counterspin.circuits import PauliExpectations, angle_encoding
@@ -79,9 +85,11 @@ class BranchAndBoundCertificate(Certificate):
 
     name: ClassVar[str] = "branch-and-bound"
     requires: ClassVar[tuple[str, ...]] = ("circuit", "gradient")
+    block: ClassVar[int | None] = 32
 
     tolerance: float = 5e-7
     nodes: int = 50_000
+    stop_at_budgets: bool = False
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
@@ -113,7 +121,7 @@ class BranchAndBoundCertificate(Certificate):
 
     def _radii(self, model: Any, prepared: _Prepared, task: Task) -> Radii:
         active = torch.tensor(prepared.spectrum.features, dtype=torch.long)
-        domain = search_domain(prepared.spectrum, task)
+        domain = self._domain(prepared.spectrum, task)
         race = race_of(task.y, task.target, model.classes)
         stands = race.margin(checked_scores(model, task.x)) > 0
         lower = torch.where(stands, domain.limit, 0.0)
@@ -145,6 +153,14 @@ class BranchAndBoundCertificate(Certificate):
             points=torch.where(lost[:, None], points, task.x),
         )
 
+    def _domain(self, spectrum: ScoreSpectrum, task: Task) -> SearchDomain:
+        domain = search_domain(spectrum, task)
+        if not (self.stop_at_budgets and spectrum.features):
+            return domain
+        reach = task.threat.radii(task.x)[-1] * (1 + _PAST)
+        # A budget of 0, that of an input without length in relative units, ends nothing.
+        return domain.within(reach.where(reach > 0, torch.inf), _STOPS)
+
     def _bracket(
         self,
         model: Any,
@@ -159,13 +175,23 @@ class BranchAndBoundCertificate(Certificate):
         spectrum, lowest, highest = prepared.spectrum, prepared.lowest, prepared.highest
         race, low, high = race.take(rows), domain.low[rows], domain.high[rows]
         start, cells = task.x[rows][:, list(spectrum.features)], _CELLS
-        beyond = _ROUNDING * float((highest - lowest).max())
+        span = float((highest - lowest).max())
+        # Of the model's angles and, once more, of the phases that stand in for them.
+        turned = 2 * float(angle_rounding(model, task.x[rows]).max())
+        beyond = (_ROUNDING + turned) * span
         if polynomials is None:
             scores = gradient_scores(model, spectrum, task.x[rows])
             expand = bernstein_expansion(
-                scores, start, race, bandwidth=spectrum.bandwidth, lowest=lowest, highest=highest, rounding=_ROUNDING
+                scores,
+                start,
+                race,
+                bandwidth=spectrum.bandwidth,
+                lowest=lowest,
+                highest=highest,
+                rounding=_ROUNDING + turned,
             )
         else:
+            polynomials = replace(polynomials, rounding=polynomials.rounding + turned * span)
             beyond = max(beyond, 4 * float(polynomials.rounding.max()))
             if len(spectrum.features) == 1:
                 lower, upper, offsets = nearest_crossing(polynomials, start, race, low, high, beyond=beyond)
@@ -184,6 +210,7 @@ class BranchAndBoundCertificate(Certificate):
             batch=cells,
             beyond=beyond,
             known=_bernstein(expand, start, race, prepared, task.threat.norm, beyond),
+            limit=domain.limit[rows],
         )
 
 

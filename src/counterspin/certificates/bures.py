@@ -15,9 +15,9 @@ from counterspin.certificates.margins import (
     inputs_of,
     margins,
     observables_behind_data,
-    rounding_of,
     score_observables,
 )
+from counterspin.certificates.rounding import rounding_of
 from counterspin.certificates.slopes import EncodingGates, feature_gates, finished
 from counterspin.circuits import Circuit, Linear, OutcomeGroups, Readout, Scale
 from counterspin.errors import UsageError
@@ -103,17 +103,17 @@ class BuresCertificate(Certificate):
         )
         scores = checked_scores(model, task.x)
         margin = margins(scores, task.y, task.target)
-        error = rounding_of(model)
+        error = rounding_of(model, task.x)
         low, high = (bound[task.y] for bound in prepared.readout.extremes)
         angles = angle_from_margin(margin - error * torch.maximum(low.abs(), high.abs()), low, high)
         angles = torch.where(torch.isinf(margin), torch.inf, angles)
         if prepared.states is not None:
             states = _states_behind_data(model, prepared.gates.last, task.x)
-            angle = turning_angles(prepared.states, states, task.y, angles) - error
+            angle = turning_angles(prepared.states, states, task.y, angles) - error[:, 0]
         else:
             angle = torch.maximum(angles, _probability_angles(model, scores, task.y, error)).amin(dim=1)
         turn = prepared.turn
-        radius = angle.clamp(min=0) / turn * (1 - error) if turn > 0 else torch.full_like(angle, torch.inf)
+        radius = angle.clamp(min=0) / turn * (1 - error[:, 0]) if turn > 0 else torch.full_like(angle, torch.inf)
         return finished(radius, prepared.gates, task, assumptions)
 
 
@@ -156,7 +156,7 @@ def probability_angle(own: Tensor, rival: Tensor) -> Tensor:
     return (gap.clamp(min=0) / 2**0.5).asin()
 
 
-def _probability_angles(model: Any, scores: Tensor, y: Tensor, error: float) -> Tensor:
+def _probability_angles(model: Any, scores: Tensor, y: Tensor, error: Tensor) -> Tensor:
     """`probability_angle` over each rival `(batch, classes)`; 0 where scores are no outcome probabilities."""
     readout = getattr(inner(model)[0], "readout", None)
     if not isinstance(readout, Readout) or not isinstance(readout.measurement, OutcomeGroups):

@@ -7,12 +7,29 @@ import torch
 from scipy.stats import beta
 from torch import Tensor
 
-from counterspin.errors import InputError
+from counterspin.errors import InputError, UsageError
 
-__all__ = ["binomial_lower", "binomial_upper", "pessimistic_probabilities"]
+__all__ = ["binomial_lower", "binomial_upper", "check_sampling", "pessimistic_probabilities"]
 
 # Quantiles of the beta distribution are computed to about 1e-12 of themselves; bounds are moved outwards by more.
 _QUANTILE = 1e-10
+
+
+def check_sampling(name: str, count: int, confidence: float) -> None:
+    """Refuse settings of a sampling certificate that bound nothing.
+
+    Args:
+        name: of the setting that says how often is measured.
+        count: its value.
+        confidence: with which the bounds hold together.
+
+    Raises:
+        UsageError: a count below 1, or a confidence outside (0, 1).
+    """
+    if count < 1:
+        raise UsageError(f"{name} is {count}; give at least 1.")
+    if not 0 < confidence < 1:
+        raise UsageError(f"confidence is {confidence}; it must lie between 0 and 1, for example 0.999.")
 
 
 def binomial_lower(hits: Tensor, shots: int, error: float) -> Tensor:

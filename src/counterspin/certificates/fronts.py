@@ -53,12 +53,12 @@ def front_layers(front: object) -> tuple[tuple[Tensor, Tensor], ...]:
     """
     if isinstance(front, LogisticRegression):
         pairs = [(front.weight, front.bias)]
-    elif isinstance(front, MLP):
+    elif isinstance(front, MLP) and front.activation == "tanh":
         pairs = list(zip(front.matrices, front.biases, strict=True))
     else:
         raise ConditionsError(
             f"the front is {type(front).__name__}; bounds through a classical front are known for LogisticRegression "
-            "and MLP."
+            "and MLP with tanh."
         )
     return tuple((weight.detach().double(), bias.detach().double()) for weight, bias in pairs)
 

@@ -6,16 +6,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.certificates.base import Assumptions, Certificate, Radii, Task, in_norm_of
-from counterspin.circuits import Circuit, Linear, OutcomeGroups, Readout, Scale
-from counterspin.errors import ConditionsError
-from counterspin.threats import ThreatModel
-from counterspin.validation import checked_scores
+from counterspin.certificates.base import Assumptions
+from counterspin.certificates.states.probabilities import ProbabilityCertificate
 
 __all__ = ["GuanCertificate", "guan_infidelity"]
-
-# How far a class probability simulated in float64 may be off.
-_ROUNDING = 1e-14
 
 
 def guan_infidelity(probabilities: Tensor, y: Tensor) -> Tensor:
@@ -40,7 +34,7 @@ def guan_infidelity(probabilities: Tensor, y: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GuanCertificate(Certificate):
+class GuanCertificate(ProbabilityCertificate):
     r"""`guan_infidelity` in feature units, for amplitude-encoded classifiers decided by outcome probabilities.
 
     A state of fidelity :math:`F = \cos^2\theta` with `x / ‖x‖` stands for a ray of inputs whose nearest point to `x` is
@@ -51,7 +45,7 @@ class GuanCertificate(Certificate):
     encodings other than amplitudes the bound says nothing in feature units; use `guan_infidelity` for the state space.
 
     Example:
-        >>> from counterspin.circuits import amplitude_encoding
+        >>> from counterspin.circuits import OutcomeGroups, amplitude_encoding
         >>> from counterspin.models import QuantumClassifier
         >>> from counterspin.threats import L2
         >>> from counterspin.types import Box
@@ -62,54 +56,10 @@ class GuanCertificate(Certificate):
     """
 
     name: ClassVar[str] = "guan"
-    requires: ClassVar[tuple[str, ...]] = ("circuit",)
+    in_state_space: ClassVar[str] = "guan_infidelity"
 
-    def _prepare(self, model: Any, threat: ThreatModel) -> float:
-        _check_conditions(model.circuit, model.readout)
-        middle = torch.where(torch.isfinite(model.bounds.lower), model.bounds.lower, 0.0).double()[None]
-        # Identity of the object, not equal values: a front may leave these samples alone and stretch their neighbours.
-        if model.circuit_inputs(middle) is not middle:
-            raise ConditionsError(
-                f"certificate guan needs the features themselves as amplitudes; model ({type(model).__name__}) maps "
-                "them classically first, so use guan_infidelity on its class probabilities."
-            )
-        return _scale(model.readout)
+    def _trace_distance(self, probabilities: Tensor, y: Tensor, shares: Tensor) -> Tensor:
+        return guan_infidelity(probabilities, y).sqrt()
 
-    def _radii(self, model: Any, prepared: float, task: Task) -> Radii:
-        probabilities = checked_scores(model, task.x) / prepared
-        own = torch.nn.functional.one_hot(task.y, probabilities.shape[1]).to(probabilities)
-        infidelity = guan_infidelity(probabilities + _ROUNDING * (1 - 2 * own), task.y)
-        lengths = torch.linalg.vector_norm(task.x, dim=1)
-        lower, notes = in_norm_of(task.threat, lengths * infidelity.sqrt(), task.x.shape[1])
-        boxed = not task.box.is_unbounded
-        return Radii.below(
-            lower,
-            Assumptions(
-                model="scores",
-                noise="any",
-                preparation="ideal",
-                box="not used" if boxed else "none",
-                notes=notes,
-            ),
-        )
-
-
-def _check_conditions(circuit: Circuit, readout: Readout) -> None:
-    if not isinstance(readout.measurement, OutcomeGroups):
-        raise ConditionsError(
-            "certificate guan holds for outcome probabilities; this readout scores classes by expectation values."
-        )
-    if isinstance(readout.head, Linear) or _scale(readout) <= 0:
-        raise ConditionsError(
-            "certificate guan holds for the largest outcome probability; this readout changes which class wins by a "
-            "linear head or a scale that is not positive."
-        )
-    if circuit.amplitudes is None or circuit.depends_on_inputs_by_gates:
-        raise ConditionsError(
-            "certificate guan turns its state-space radius into features for amplitude encodings only; this circuit "
-            "encodes data in gate angles, so use guan_infidelity on its class probabilities."
-        )
-
-
-def _scale(readout: Readout) -> float:
-    return float(readout.head.value) if isinstance(readout.head, Scale) else 1.0
+    def _assumptions(self, box: Any, notes: tuple[str, ...]) -> Assumptions:
+        return Assumptions(model="scores", noise="any", preparation="ideal", box=box, notes=notes)

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 import torch
 
 from counterspin.certificates.base import Assumptions, Radii, Task, in_norm_of
-from counterspin.certificates.confidence import pessimistic_probabilities
+from counterspin.certificates.confidence import check_sampling, pessimistic_probabilities
 from counterspin.certificates.guan import GuanCertificate, guan_infidelity
-from counterspin.errors import ConditionsError, UsageError
+from counterspin.certificates.states.probabilities import PreparedReadout
+from counterspin.errors import ConditionsError
 from counterspin.models import SampledModel
 from counterspin.threats import ThreatModel
 
@@ -54,12 +55,9 @@ class FiniteShotGuanCertificate(GuanCertificate):
 
     def __post_init__(self) -> None:
         """Refuse settings that bound nothing."""
-        if self.shots < 1:
-            raise UsageError(f"shots is {self.shots}; give at least 1.")
-        if not 0 < self.confidence < 1:
-            raise UsageError(f"confidence is {self.confidence}; it must lie between 0 and 1, for example 0.999.")
+        check_sampling("shots", self.shots, self.confidence)
 
-    def _prepare(self, model: Any, threat: ThreatModel) -> float:
+    def _prepare(self, model: Any, threat: ThreatModel) -> PreparedReadout:
         if not isinstance(model, SampledModel):
             raise ConditionsError(
                 f"certificate {self.name} reads counts from a SampledModel, and model is {type(model).__name__}; wrap "
@@ -73,9 +71,9 @@ class FiniteShotGuanCertificate(GuanCertificate):
             )
         return super()._prepare(model.model, threat)
 
-    def _radii(self, model: Any, prepared: float, task: Task) -> Radii:
+    def _radii(self, model: Any, prepared: PreparedReadout, task: Task) -> Radii:
         frequencies = model.model.sample(task.x, shots=self.shots, generator=task.generator, noise=model.noise)
-        counts = (frequencies / prepared * self.shots).round()
+        counts = (frequencies / prepared.scale * self.shots).round()
         complete = model.model.readout.measurement.is_complete
         bounds = pessimistic_probabilities(counts, self.shots, task.y, self.confidence, complete=complete)
         lengths = torch.linalg.vector_norm(task.x, dim=1)

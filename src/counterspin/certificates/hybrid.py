@@ -1,4 +1,4 @@
-"""Certificate of hybrid classifiers: bounds through the classical front, then through the circuit."""
+"""Certificate of hybrid and mapped classifiers: bounds through the front, then through the circuit."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,18 +9,20 @@ from torch import Tensor
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task
 from counterspin.certificates.bernstein import margin_radii
 from counterspin.certificates.bures import turning_angles
-from counterspin.certificates.fronts import FrontMoves, front_layers, front_moves
+from counterspin.certificates.fronts import FrontMoves
+from counterspin.certificates.known_fronts import KnownFront, known_front
 from counterspin.certificates.margins import (
     ScoreObservables,
     margin_gradients,
     rivals,
-    rounding_of,
     score_observables,
 )
+from counterspin.certificates.rounding import rounding_of
 from counterspin.certificates.seen_flips import seen_flips
 from counterspin.certificates.slopes import encoding_gates
 from counterspin.errors import ConditionsError
 from counterspin.models.hybrid import HybridClassifier
+from counterspin.models.mapped import MappedClassifier
 from counterspin.models.quantum import QuantumClassifier
 from counterspin.optimum.signed_sums import signed_sums
 from counterspin.optimum.turning import angle_from_margin
@@ -37,7 +39,7 @@ _DOUBLINGS = 20
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Prepared:
-    layers: tuple[tuple[Tensor, Tensor], ...]
+    front: KnownFront
     turning: Tensor
     observables: ScoreObservables
 
@@ -90,24 +92,20 @@ class HybridCertificate(Certificate):
     halvings: int = 30
 
     def _prepare(self, model: Any, threat: ThreatModel) -> _Prepared:
-        if not isinstance(model, HybridClassifier) or not isinstance(model.body, QuantumClassifier):
-            raise ConditionsError(
-                f"certificate hybrid bounds a HybridClassifier around a noiseless circuit, and the model is "
-                f"{type(model).__name__}; models that are one circuit have certificates bures and bernstein."
-            )
+        front = known_front(model)
         if threat.box == "data" and bool(model.bounds.periodic.any()):
             raise ConditionsError(
                 "the model has periodic features, whose wraps a classical front does not follow; pass box='none'."
             )
         gates = encoding_gates(model.circuit, model.weights)
         return _Prepared(
-            layers=front_layers(model.front),
+            front=front,
             turning=gates.turning.abs().sum(dim=0),
             observables=score_observables(model.body),
         )
 
-    def _radii(self, model: HybridClassifier, prepared: _Prepared, task: Task) -> Radii:
-        error = rounding_of(model)
+    def _radii(self, model: HybridClassifier | MappedClassifier, prepared: _Prepared, task: Task) -> Radii:
+        error = float(rounding_of(model.body, prepared.front.sizes(task.x)).max())
         movable = task.threat.constraints.movable(task.x.shape[1])
         flips = seen_flips(model, task)
         inputs = model.circuit_inputs(task.x)
@@ -155,7 +153,7 @@ class HybridCertificate(Certificate):
         """Largest radius `(rows,)` seen to be safe, up to `ceiling` where that is finite."""
 
         def safe(radius: Tensor) -> Tensor:
-            moves = front_moves(prepared.layers, x, radius, norm, movable)
+            moves = prepared.front.moves(x, radius, norm, movable)
             return _safe(prepared, behind, moves, radius, norm, error)
 
         free = torch.isinf(ceiling)

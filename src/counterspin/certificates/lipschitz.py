@@ -12,8 +12,8 @@ from counterspin.certificates.margins import (
     channels_of,
     margins,
     observables_behind_data,
-    rounding_of,
 )
+from counterspin.certificates.rounding import rounding_of
 from counterspin.certificates.slopes import EncodingGates, feature_gates, finished
 from counterspin.threats import ThreatModel
 from counterspin.validation import checked_scores
@@ -53,7 +53,7 @@ class LipschitzCertificate(Certificate):
     def _radii(self, model: Any, prepared: tuple[EncodingGates, ScoreObservables], task: Task) -> Radii:
         gates, observables = prepared
         low, high = (bound[task.y] for bound in observables.extremes)
-        error = rounding_of(model)
+        error = rounding_of(model, task.x)
         margin = margins(checked_scores(model, task.x), task.y, task.target)
         margin = margin - error * torch.maximum(low.abs(), high.abs())
         turning = torch.linalg.vector_norm(gates.turning, ord=_DUAL[task.threat.norm], dim=1).sum()

@@ -32,7 +32,6 @@ __all__ = [
     "margins",
     "observables_behind_data",
     "rivals",
-    "rounding_of",
     "score_observables",
 ]
 
@@ -202,15 +201,6 @@ def channels_of(model: Any) -> tuple[Placed, ...]:
     """The channels between the gates of a model, which an affine map may surround."""
     body, _ = inner(model)
     return body.channels if isinstance(body, NoisyClassifier) else ()
-
-
-def rounding_of(model: Any) -> float:
-    """How far amplitudes simulated in float64 may be off: 16 units of 2.2e-16 per gate, and 1e-10 per channel.
-
-    Channels are trace-preserving to 1e-10 only, see `counterspin.noise.kraus`.
-    """
-    circuit: Circuit = model.circuit
-    return 16 * (len(circuit.gates) + circuit.qubits + 16) * _EPS + 1e-10 * len(channels_of(model))
 
 
 def _of_readout(circuit: Circuit, readout: Readout) -> ScoreObservables:

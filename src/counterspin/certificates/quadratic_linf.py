@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task
 from counterspin.errors import ConditionsError, UsageError
+from counterspin.models.flips import FlipSolver
 from counterspin.optimum.linf_nearest import LinfForms, LinfSearch, linf_forms, nearest_linf_flips
 from counterspin.optimum.nearest import nearest_flips
 from counterspin.threats import ThreatModel
@@ -28,6 +30,8 @@ class QuadraticLinfCertificate(Certificate):
     `counterspin.optimum.linf_problem`), or :math:`r_2 / \sqrt d` of the exact L2 radius where that is larger; the upper
     one is the distance of a point that descents found and the model is seen to lose at. The problem is NP-hard, so the
     bracket closes where branch and bound ends within its budget.
+
+    An affine map of the features before the encoding (`AffineInputs`) is served as well, in the user's features.
 
     Features the mask forbids stay where they are. Discrete and tied features are treated as free ones: the lower radius
     holds for them and there is no upper one. Against a target class with more than two classes the lower radius is
@@ -51,7 +55,6 @@ class QuadraticLinfCertificate(Certificate):
     """
 
     name: ClassVar[str] = "quadratic-linf"
-    requires: ClassVar[tuple[str, ...]] = ("effective_observables",)
     norms: ClassVar[tuple[str, ...]] = ("linf",)
 
     nodes: int = 1000
@@ -77,7 +80,13 @@ class QuadraticLinfCertificate(Certificate):
                 f"certificate {self.name} holds for features on a line, and the model's box has periodic ones, which "
                 "move past its ends; pass box='none'."
             )
-        return linf_forms(model.effective_observables().forms(), threat.constraints.movable(features), box)
+        solver = FlipSolver.of(model)
+        if not isinstance(solver.forms, Tensor):
+            raise ConditionsError(
+                f"certificate {self.name} solves one dense eigenvalue problem per class pair, and the model encodes "
+                f"more than {_MAX_FEATURES} values; use exact-l2."
+            )
+        return linf_forms(solver.forms, threat.constraints.movable(features), box, solver.input_map)
 
     def _radii(self, model: Any, prepared: LinfForms, task: Task) -> Radii:
         x, y, constraints = task.x, task.y, task.threat.constraints
@@ -86,7 +95,8 @@ class QuadraticLinfCertificate(Certificate):
         search = LinfSearch(starts=self.starts, nodes=nodes, finest=1e-8 if nodes else 1e-5)
         flips = nearest_linf_flips(prepared, x, y, task.box, task.generator, target=task.target, search=search)
         # A step of length e on m features is at most e sqrt(m) long in L2; the last factor covers the division.
-        length = nearest_flips(prepared.forms, x, y, task.target).lower
+        lifted = prepared.lifted
+        length = nearest_flips(lifted.encoded, x, y, task.target, input_map=lifted.input_map).lower
         lower = torch.maximum(flips.lower, length / len(prepared.movable) ** 0.5 * (1 - 1e-15))
 
         free = not (constraints.groups or constraints.tied)

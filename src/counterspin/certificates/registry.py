@@ -23,7 +23,7 @@ _METHODS: tuple[Certificate, ...] = (
     ExactL2Certificate(),
     BoxedL2Certificate(),
     QuadraticLinfCertificate(),
-    BranchAndBoundCertificate(nodes=20_000),
+    BranchAndBoundCertificate(nodes=20_000, stop_at_budgets=True),
     ExhaustiveCertificate(),
     GuanCertificate(),
     WeberCertificate(),
@@ -38,7 +38,7 @@ _METHODS: tuple[Certificate, ...] = (
 
 # The same methods with shorter searches and fewer draws.
 _QUICK: dict[str, Certificate] = {
-    "branch-and-bound": BranchAndBoundCertificate(tolerance=1e-4, nodes=10_000),
+    "branch-and-bound": BranchAndBoundCertificate(tolerance=1e-4, nodes=10_000, stop_at_budgets=True),
     "guan-shots": FiniteShotGuanCertificate(shots=1000),
     "smoothing": SmoothingCertificate(draws=1000),
 }

@@ -35,6 +35,15 @@ class SearchDomain:
     limit: Tensor
     notes: tuple[str, ...]
 
+    def within(self, reach: Tensor, note: str) -> SearchDomain:
+        """The part that holds every step of size `reach` `(batch,)`, positive, whatever the norm."""
+        return SearchDomain(
+            low=torch.maximum(self.low, -reach[:, None]),
+            high=torch.minimum(self.high, reach[:, None]),
+            limit=torch.minimum(self.limit, reach),
+            notes=(*self.notes, note),
+        )
+
 
 def search_domain(spectrum: ScoreSpectrum, task: Task) -> SearchDomain:
     """The domain of each sample of `task`.

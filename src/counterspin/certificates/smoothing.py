@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task, in_norm_of
-from counterspin.certificates.confidence import pessimistic_probabilities
-from counterspin.errors import ConditionsError, UsageError
+from counterspin.certificates.confidence import check_sampling, pessimistic_probabilities
+from counterspin.errors import ConditionsError
 from counterspin.models.damped import DampedClassifier
 from counterspin.models.smoothed import SmoothedClassifier
 from counterspin.threats import ThreatModel
@@ -82,10 +82,7 @@ class SmoothingCertificate(Certificate):
 
     def __post_init__(self) -> None:
         """Refuse settings that bound nothing."""
-        if self.draws < 1:
-            raise UsageError(f"draws is {self.draws}; give at least 1.")
-        if not 0 < self.confidence < 1:
-            raise UsageError(f"confidence is {self.confidence}; it must lie between 0 and 1, for example 0.999.")
+        check_sampling("draws", self.draws, self.confidence)
 
     def _prepare(self, model: Any, threat: ThreatModel) -> None:
         if not isinstance(model, SmoothedClassifier):

@@ -102,6 +102,21 @@ class Circuit:
         return frozenset(t.weight for t in terms if t.input is not None and t.weight is not None)
 
     @cached_property
+    def depth(self) -> int:
+        """Number of time steps, where gates on different qubits share one.
+
+        Example:
+            >>> Circuit(2).add("H", 0).add("H", 1).add("CNOT", (0, 1)).depth
+            2
+        """
+        busy = [0] * self.qubits
+        for gate in self.gates:
+            step = 1 + max(busy[qubit] for qubit in gate.qubits)
+            for qubit in gate.qubits:
+                busy[qubit] = step
+        return max(busy)
+
+    @cached_property
     def depends_on_inputs_by_gates(self) -> bool:
         """Whether any gate angle differs between samples; if not, the circuit is one fixed unitary."""
         return any(isinstance(a, Given) or a.inputs for gate in self.gates for a in gate.angles)

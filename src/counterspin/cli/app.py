@@ -14,6 +14,8 @@ from counterspin.cli.compare import compare
 from counterspin.cli.crosscheck import crosscheck
 from counterspin.cli.doctor import doctor
 from counterspin.cli.export import export_adversarials
+from counterspin.cli.import_model import import_model
+from counterspin.cli.inspect import inspect
 from counterspin.cli.list import list_names
 from counterspin.cli.report import report
 from counterspin.cli.train import train
@@ -35,6 +37,8 @@ app = typer.Typer(
 )
 app.command()(audit)
 app.command()(certify)
+app.command()(inspect)
+app.command(name="import")(import_model)
 app.command()(train)
 app.command()(report)
 app.command()(compare)

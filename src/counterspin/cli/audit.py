@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from counterspin.cli.progress import progress_display
-from counterspin.errors import UsageError
+from counterspin.errors import BudgetReachedError, UsageError
 
 __all__ = ["audit"]
 
 
 def audit(
     model: Annotated[
-        str, typer.Argument(help="A recipe (see `counterspin list recipes`) or a saved model's directory.")
+        str,
+        typer.Argument(
+            help="file.py:object, a .qasm file, a recipe (`counterspin list recipes`) or a saved model's directory."
+        ),
     ],
     norm: Annotated[str | None, typer.Option(help="linf, l2, l1 or l0; default: the recipe's threat.")] = None,
     eps: Annotated[str | None, typer.Option(help="Budgets, comma-separated, ascending: 0.05,0.1.")] = None,
@@ -32,41 +35,64 @@ def audit(
     seed: Annotated[int, typer.Option(help="Seed of every random stream.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Run directory; default runs/<model>-<key>.")] = None,
     data: Annotated[
-        Path | None, typer.Option(help="A .npz with x and y, for a saved model; default MODEL/test.npz.")
+        Path | None,
+        typer.Option(help="Samples, .npz with x and y or .csv; default: those beside a saved model or in the file."),
+    ] = None,
+    bounds: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Lowest and highest value of a feature, for a model of your own.", metavar="LOW HIGH"),
+    ] = None,
+    above: Annotated[
+        int | None,
+        typer.Option(help="For a model with one output: its class above the threshold, 0 or 1; default 1."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Hard limit of the whole audit: 20000circuits, 1e7shots, 500jobs, or several.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print what the audit will cost, and run nothing.")] = False,
+    prices: Annotated[
+        Path | None, typer.Option(help='With --plan: JSON like {"circuit": 0, "shot": 1e-5, "currency": "EUR"}.')
     ] = None,
     engine: Annotated[str, typer.Option(help="auto (compiled where it can serve), compiled, or torch.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Attack a model, prove what can be proved, check the evaluation itself, and write a report.
 
-    Re-issuing the command resumes an interrupted audit. Exit code 1 means a sanity check failed: done, but unreliable.
+    Re-issuing the command resumes an interrupted audit, or one that its --budget ended. Exit code 1 means a sanity
+    check failed: done, but unreliable; 4 that the budget was reached.
     """
     if quick and tier not in (None, "quick"):
         raise UsageError(f"--quick is short for --tier quick; it cannot go with --tier {tier}.")
     if suite != "v1":
         raise UsageError(f"--suite is {suite!r}; the one pinned suite is v1.")
     tier = tier or ("quick" if quick else "standard")
+    if prices is not None and not plan:
+        raise UsageError("--prices goes with --plan.")
     if samples is not None and samples < 1:
         raise UsageError(f"--samples is {samples}; give at least 1.")
 
     from counterspin.api import audit as run_audit
+    from counterspin.attacks.registry import check_tier
+    from counterspin.cli.plans import print_plan
     from counterspin.cli.summary import print_summary
-    from counterspin.cli.targets import audit_target
-    from counterspin.cli.threats import chosen_threat
-    from counterspin.models import set_engine
+    from counterspin.cli.threats import target_and_threat
 
-    target = audit_target(model, data)
-    set_engine(target.model, engine)
-    threat = chosen_threat(target, norm, eps, units, box)
-    count = min(len(target.x), samples or (200 if tier == "quick" else 500))
+    check_tier(tier)
+    count = samples or (200 if tier == "quick" else 500)
+    target, threat = target_and_threat(
+        model, data, norm=norm, eps=eps, units=units, box=box, engine=engine, samples=count, bounds=bounds, above=above
+    )
+    if plan:
+        return print_plan(target, threat, tier=tier, seed=seed, budget=budget, prices=prices, as_json=as_json)
     with progress_display(hidden=as_json) as progress:
         report = run_audit(
             target.model,
-            target.x[:count],
-            target.y[:count],
+            target.x,
+            target.y,
             threat,
             tier=tier,
             seed=seed,
+            budget=budget,
             out=out,
             runs=Path("runs"),
             name=target.name,
@@ -80,4 +106,6 @@ def audit(
         typer.echo(json.dumps(report.record.to_json()))
     else:
         print_summary(report)
+    if report.record.budget is not None and report.budget_reached:
+        raise BudgetReachedError(report.record.budget.note)
     return 0 if report.reliable else 1

@@ -19,37 +19,58 @@ __all__ = ["certify"]
 def certify(
     model: Annotated[
         str,
-        typer.Argument(help="A recipe (`counterspin list recipes`), a saved model's directory, or a .qasm file."),
+        typer.Argument(
+            help="A recipe (`counterspin list recipes`), file.py:object, a saved model's directory, or a .qasm file."
+        ),
     ],
-    norm: Annotated[str | None, typer.Option(help="linf, l2 or l1; default: the recipe's threat.")] = None,
+    norm: Annotated[str | None, typer.Option(help="linf, l2, l1 or l0; default: the recipe's threat.")] = None,
     eps: Annotated[str | None, typer.Option(help="Budgets, comma-separated, ascending: 0.05,0.1.")] = None,
     units: Annotated[str | None, typer.Option(help="feature, or relative: share of each input's norm.")] = None,
-    box: Annotated[str, typer.Option(help="data: attacks stay in the data's box; none: they may leave it.")] = "data",
+    box: Annotated[
+        str | None, typer.Option(help="data (default): attacks stay in the data's box; none: they may leave it.")
+    ] = None,
     method: Annotated[
-        str, typer.Option(help="auto: the best per sample of all that apply; or one (`counterspin list certificates`).")
-    ] = "auto",
+        str | None,
+        typer.Option(
+            help="auto (default): the best per sample of all that apply, or one (`counterspin list certificates`)."
+        ),
+    ] = None,
     samples: Annotated[int | None, typer.Option(help="First N test samples; default at most 500.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random stream.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random stream; default 0.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; default runs/<model>-certify-<key>.")] = None,
     data: Annotated[
-        Path | None, typer.Option(help="A .npz with x and y, for a saved model; default MODEL/test.npz.")
+        Path | None,
+        typer.Option(help="Samples, .npz with x and y or .csv; default: those beside a saved model or in the file."),
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto (compiled where it can serve), compiled, or torch.")] = "auto",
+    bounds: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Lowest and highest value of a feature, for a model of your own.", metavar="LOW HIGH"),
+    ] = None,
+    above: Annotated[
+        int | None,
+        typer.Option(help="For a model with one output: its class above the threshold, 0 or 1; default 1."),
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="auto (default: compiled where it can serve), compiled, or torch.")
+    ] = None,
     states: Annotated[Path | None, typer.Option(help="For a .qasm circuit: a .npz with its quantum states.")] = None,
     readout: Annotated[
         str | None, typer.Option(help="For a .qasm circuit: Z[0], Z[0] | Z[1], P[0,1]: 00 11 | 01 10, or observable.")
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="For a .qasm circuit: fidelity (budgets are 1 - F) or trace.")
-    ] = "fidelity",
+        str | None, typer.Option(help="For a .qasm circuit: fidelity (default; budgets are 1 - F) or trace.")
+    ] = None,
     adversary: Annotated[
-        str, typer.Option(help="For a .qasm circuit: quantum (any state), pure, or real (pure, real amplitudes).")
-    ] = "quantum",
+        str | None,
+        typer.Option(help="For a .qasm circuit: quantum (default: any state), pure, or real (pure, real amplitudes)."),
+    ] = None,
     qubit_order: Annotated[
-        str,
-        typer.Option(help="For a .qasm circuit: big (qubit 0 is the most significant bit of a state) or little."),
-    ] = "big",
-    threshold: Annotated[float, typer.Option(help="For a .qasm circuit: of one expectation value.")] = 0.0,
+        str | None,
+        typer.Option(help="For a .qasm circuit: big (default: qubit 0 is a state's most significant bit) or little."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="For a .qasm circuit: of one expectation value; default 0.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Prove what can be proved of each sample, beside the nearest counterexamples.
@@ -61,7 +82,8 @@ def certify(
     if samples is not None and samples < 1:
         raise UsageError(f"--samples is {samples}; give at least 1.")
     if model.endswith(".qasm"):
-        _refuse("a .qasm circuit has states, not features", norm=norm, units=units, data=data, out=out)
+        of_features = {"norm": norm, "units": units, "box": box, "method": method, "seed": seed, "out": out}
+        _refuse("a .qasm circuit has states, not features", **of_features, data=data, bounds=bounds, engine=engine)
 
         from counterspin.cli.certify_states import certify_circuit
 
@@ -69,33 +91,43 @@ def certify(
             Path(model),
             states=states,
             readout=readout,
-            metric=metric,
+            metric="fidelity" if metric is None else metric,
             eps=numbers("--eps", eps) if eps is not None else (0.001, 0.005),
-            adversary=adversary,
-            qubit_order=qubit_order,
-            threshold=threshold,
+            adversary="quantum" if adversary is None else adversary,
+            qubit_order="big" if qubit_order is None else qubit_order,
+            threshold=threshold or 0.0,
             samples=samples,
             as_json=as_json,
         )
-    _refuse("it goes with a .qasm circuit", states=states, readout=readout)
+    of_states = {"states": states, "readout": readout, "metric": metric, "adversary": adversary}
+    _refuse("it goes with a .qasm circuit", **of_states, qubit_order=qubit_order, threshold=threshold)
+    box = "data" if box is None else box
+    method, engine = ("auto" if given is None else given for given in (method, engine))
 
     from counterspin.api import certify as run_certify
-    from counterspin.cli.targets import audit_target
-    from counterspin.cli.threats import chosen_threat
-    from counterspin.models import set_engine
+    from counterspin.cli.threats import target_and_threat
 
-    target = audit_target(model, data)
-    set_engine(target.model, engine)
-    threat = chosen_threat(target, norm, eps, units, box)
-    count = min(len(target.x), samples or 500)
+    _check_method(method, norm)
+    target, threat = target_and_threat(
+        model,
+        data,
+        norm=norm,
+        eps=eps,
+        units=units,
+        box=box,
+        engine=engine,
+        samples=samples or 500,
+        bounds=bounds,
+        above=above,
+    )
     with progress_display(hidden=as_json) as progress:
         found = run_certify(
             target.model,
-            target.x[:count],
-            target.y[:count],
+            target.x,
+            target.y,
             threat,
             method=method,
-            seed=seed,
+            seed=seed or 0,
             out=out,
             runs=Path("runs"),
             name=target.name,
@@ -119,9 +151,19 @@ def _whole_model(found: "WholeModelRecord") -> str:
 
 
 def _refuse(reason: str, **options: object) -> None:
-    given = ", ".join(f"--{name}" for name, value in options.items() if value is not None)
+    given = ", ".join(f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None)
     if given:
         raise UsageError(f"{given} cannot be used here: {reason}; leave it out.")
+
+
+def _check_method(method: str, norm: str | None) -> None:
+    """Refuse an unknown method, and a norm in which nothing can be proved: before a model is loaded."""
+    from counterspin.certificates.registry import methods, named
+    from counterspin.evaluation.certification import AUTO
+
+    norms = {known for certificate in (methods() if method == AUTO else [named(method)]) for known in certificate.norms}
+    if norm is not None and norm not in norms:
+        raise UsageError(f"norm is {norm!r}; method {method} proves radii in {', '.join(sorted(norms))}.")
 
 
 def _print(record: "CertifyRecord") -> None:

@@ -54,16 +54,17 @@ def certify_circuit(
         InputError: a program or data that cannot be used.
         ConditionsError: an adversary the states do not allow.
     """
-    if states is None or readout is None:
-        missing = "--states FILE.npz" if states is None else "--readout, for example 'Z[0]'"
-        raise UsageError(f"{path} is a circuit; give {missing}.")
-
     from counterspin.circuits.qasm import load_qasm
     from counterspin.circuits.readout_text import readout_from_text
-    from counterspin.cli.state_files import read_states
-    from counterspin.evaluation.state_certification import certify_states
+    from counterspin.cli.state_files import check_order, read_states
+    from counterspin.evaluation.state_certification import certify_states, check_question
 
+    check_question(metric, adversary, eps)
+    check_order(qubit_order)
     circuit = load_qasm(path).circuit
+    missing = [flag for flag, given in (("--states FILE.npz", states), ("--readout 'Z[0]'", readout)) if given is None]
+    if states is None or readout is None:
+        raise UsageError(f"{path} is a circuit; it needs {' and '.join(missing)} besides.")
     asked = None if readout.strip() == OBSERVABLE else readout_from_text(readout, threshold=threshold)
     data = read_states(states, circuit.qubits, qubit_order)
     found = certify_states(

@@ -1,7 +1,7 @@
-"""The data file of a saved model: a .npz archive with samples, labels and, where known, their names."""
+"""The data file of a model: an archive (.npz) or a table (.csv) with samples, labels and, where known, their names."""
 
 import io
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from counterspin.cli.archives import read_arrays
+from counterspin.cli.tables import read_table
 from counterspin.datasets import Dataset
 from counterspin.errors import InputError
 from counterspin.models.files import write_atomically
 from counterspin.validation import as_features
 
-__all__ = ["Samples", "read_samples", "write_samples"]
+__all__ = ["Samples", "read_samples", "samples_of", "write_arrays", "write_samples"]
 
-_EXPECTED = "give a .npz file with arrays x (samples, features) and y (samples,)."
+_EXPECTED = "give a .npz file with arrays x (samples, features) and y (samples,), or a .csv table"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +39,18 @@ class Samples:
     feature_names: tuple[str, ...]
     image_shape: tuple[int, ...] | None
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything as named arrays, the content of a data file."""
+        arrays = {
+            "x": self.x.numpy(),
+            "y": np.asarray(self.y),
+            "class_names": np.array(self.class_names, dtype=str),
+            "feature_names": np.array(self.feature_names, dtype=str),
+        }
+        if self.image_shape is not None:
+            arrays["image_shape"] = np.array(self.image_shape)
+        return arrays
+
 
 def read_samples(path: Path) -> Samples:
     """The samples of a data file.
@@ -44,16 +58,28 @@ def read_samples(path: Path) -> Samples:
     Raises:
         InputError: a file that cannot be read, lacks x or y, or whose x and y do not belong together.
     """
-    arrays = _arrays(path)
+    return samples_of(read_table(path) if path.suffix.lower() == ".csv" else read_arrays(path, _EXPECTED), str(path))
+
+
+def samples_of(arrays: Mapping[str, Any], source: str) -> Samples:
+    """The samples among named arrays.
+
+    Args:
+        arrays: `x` and `y`; `class_names`, `feature_names` and `image_shape` where known.
+        source: where they come from, for errors.
+
+    Raises:
+        InputError: x or y is missing, or they do not belong together.
+    """
     missing = [name for name in ("x", "y") if name not in arrays]
     if missing:
-        raise InputError(f"{path} lacks {' and '.join(missing)}; {_EXPECTED}")
-    shapes = arrays["x"].shape, arrays["y"].shape
+        raise InputError(f"{source} lacks {' and '.join(missing)}; {_EXPECTED}.")
+    shapes = np.shape(arrays["x"]), np.shape(arrays["y"])
     # Checked here: an audit of the first samples would silently drop what one array has too many.
     if not shapes[0] or shapes[0][:1] != shapes[1][:1]:
-        raise InputError(f"{path} holds x of shape {shapes[0]} and y of shape {shapes[1]}; {_EXPECTED}")
+        raise InputError(f"{source} holds x of shape {shapes[0]} and y of shape {shapes[1]}; {_EXPECTED}.")
     return Samples(
-        x=as_features(arrays["x"], name=f"{path}: x"),
+        x=as_features(arrays["x"], name=f"{source}: x"),
         y=arrays["y"],
         class_names=_listed(arrays, "class_names", str),
         feature_names=_listed(arrays, "feature_names", str),
@@ -67,34 +93,28 @@ def write_samples(dataset: Dataset, path: Path) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    arrays = {
-        "x": dataset.test.x.numpy(),
-        "y": dataset.test.y.numpy(),
-        "class_names": np.array(dataset.class_names),
-        "feature_names": np.array(dataset.feature_names),
-    }
-    if dataset.image_shape is not None:
-        arrays["image_shape"] = np.array(dataset.image_shape)
+    split = Samples(
+        x=dataset.test.x,
+        y=dataset.test.y.numpy(),
+        class_names=tuple(dataset.class_names),
+        feature_names=tuple(dataset.feature_names),
+        image_shape=dataset.image_shape,
+    )
+    write_arrays(split.arrays(), path)
+
+
+def write_arrays(arrays: Mapping[str, Any], path: Path) -> None:
+    """Write arrays as a compressed archive.
+
+    Raises:
+        StorageError: the disk refused.
+    """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]  (the stub's first keyword is a bool)
     write_atomically(path, buffer.getvalue())
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        # Read first: a damaged archive would leave numpy's own file handle open.
-        content = io.BytesIO(path.read_bytes())
-        if not zipfile.is_zipfile(content):
-            raise ValueError("not a .npz archive")
-        # allow_pickle stays off: a data file must not be able to run code.
-        with np.load(content, allow_pickle=False) as archive:
-            return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise InputError(f"{path} cannot be read ({reason}); {_EXPECTED}") from None
-
-
-def _listed(arrays: dict[str, np.ndarray], key: str, kind: type) -> tuple[Any, ...]:
+def _listed(arrays: Mapping[str, Any], key: str, kind: type) -> tuple[Any, ...]:
     try:
         return tuple(kind(value) for value in np.atleast_1d(arrays.get(key, ())))
     except (TypeError, ValueError) as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from counterspin.cli.archives import read_arrays
 from counterspin.errors import InputError, UsageError
 from counterspin.evaluation.state_observables import threshold_observables
 from counterspin.optimum.state_arguments import checked_observables
 
-__all__ = ["ORDERS", "StateFile", "read_states"]
+__all__ = ["ORDERS", "StateFile", "check_order", "read_states"]
 
 ORDERS = ("big", "little")
 _EXPECTED = (
@@ -56,6 +55,16 @@ class StateFile:
         return checked_observables(threshold_observables(self.observable, threshold))
 
 
+def check_order(order: str) -> None:
+    """Refuse an order of qubits that there is not.
+
+    Raises:
+        UsageError: an unknown order.
+    """
+    if order not in ORDERS:
+        raise UsageError(f"qubit order is {order!r}; allowed: {', '.join(ORDERS)} (which bit of an index qubit 0 is).")
+
+
 def read_states(path: Path, qubits: int, order: str = "big") -> StateFile:
     """The states of a data file.
 
@@ -70,9 +79,8 @@ def read_states(path: Path, qubits: int, order: str = "big") -> StateFile:
             qubits.
         UsageError: an unknown order.
     """
-    if order not in ORDERS:
-        raise UsageError(f"qubit order is {order!r}; allowed: {', '.join(ORDERS)} (which bit of an index qubit 0 is).")
-    arrays = _arrays(path)
+    check_order(order)
+    arrays = read_arrays(path, _EXPECTED)
     if "states" not in arrays:
         raise InputError(f"{path} lacks states (it holds {', '.join(sorted(arrays)) or 'nothing'}); {_EXPECTED}.")
     if "y" in arrays and "labels" in arrays:
@@ -113,17 +121,3 @@ def _numbers(values: np.ndarray, name: str, path: Path) -> Tensor:
     if values.dtype.kind not in "fciu":
         raise InputError(f"{path} holds {name} of type {values.dtype}; give real or complex numbers.")
     return torch.as_tensor(np.ascontiguousarray(values, dtype=np.complex128))
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        # Read first: a damaged archive would leave numpy's own file handle open.
-        content = io.BytesIO(path.read_bytes())
-        if not zipfile.is_zipfile(content):
-            raise ValueError("not a .npz archive")
-        # allow_pickle stays off: a data file must not be able to run code.
-        with np.load(content, allow_pickle=False) as archive:
-            return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise InputError(f"{path} cannot be read ({reason}); {_EXPECTED}.") from None

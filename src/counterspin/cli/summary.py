@@ -34,6 +34,8 @@ def print_summary(report: AuditReport) -> None:
     verdict = {"pass": "reliable", "warn": "reliable, with warnings", "fail": "[red]UNRELIABLE[/red]"}[
         record.sanity.verdict
     ]
+    if record.budget is not None and record.budget.reached and record.sanity.verdict != "fail":
+        verdict = "incomplete, its budget was reached"
     console.print(
         f"Audit {verdict}: {passed} of {len(record.sanity.checks)} sanity checks passed. {record.cost.seconds:.1f} s."
     )

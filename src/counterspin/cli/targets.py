@@ -1,4 +1,4 @@
-"""MODEL on the command line: a recipe, a saved model or a registered one, with the samples to audit it on."""
+"""MODEL on the command line: a recipe, a saved or registered model, or a user's own, with samples to audit it on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from counterspin import recipes
-from counterspin.cli.samples import read_samples
+from counterspin.cli.own_models import NEEDED as _NEEDED
+from counterspin.cli.own_models import brought, is_own
+from counterspin.cli.samples import Samples, read_samples
 from counterspin.errors import UsageError
 from counterspin.models import load_model
 from counterspin.models.plugins import model_of, registered
@@ -35,17 +37,33 @@ class Target:
     image_shape: tuple[int, ...] | None
 
 
-def audit_target(model: str, data: Path | None) -> Target:
-    """What MODEL and `--data` name.
+def audit_target(
+    model: str, data: Path | None, *, bounds: tuple[float, float] | None = None, above: int | None = None
+) -> Target:
+    """What MODEL, `--data` and `--bounds` name.
 
     A recipe goes before a directory of the same name (`./name` is the directory), and a directory before a model that
     another distribution registers in `counterspin.models`.
 
+    Args:
+        model: a recipe, a saved model's directory, a registered name, `file.py:object` or a .qasm file.
+        data: samples and labels, for all but recipes.
+        bounds: lowest and highest value of a feature, for a user's own model.
+        above: the class that a single output above the threshold stands for, for a user's own model.
+
     Raises:
-        UsageError: none of the three, a model without data, or a recipe with data.
+        UsageError: none of these, a model without data, or a recipe with data.
         InputError: a data file that cannot be read.
-        ModelError: a saved model that cannot be read.
+        ModelError: a saved model that cannot be read, or a user's model that cannot be used.
     """
+    if is_own(model):
+        found = brought(model, data, bounds=bounds, above=above)
+        if found.samples is None:
+            raise UsageError(f"{model} comes without samples; {_NEEDED}.")
+        return _with_samples(model, found.adopted.model, found.samples, found.source)
+    if bounds is not None or above is not None:
+        option = "--bounds" if bounds is not None else "--above"
+        raise UsageError(f"{option} goes with a model of your own (file.py:object or .qasm); {model} has its own.")
     path = Path(model)
     if _is_recipe(model):
         return _recipe(model, data)
@@ -57,14 +75,18 @@ def audit_target(model: str, data: Path | None) -> Target:
                 f"{model} is a {kind} model without {SAMPLES} beside it; give the samples to audit it on with "
                 "--data FILE.npz (arrays x and y)."
             )
-    classifier, samples = model_called(model), read_samples(data)
+    return _with_samples(model, model_called(model), read_samples(data), str(data))
+
+
+def _with_samples(name: str, model: Classifier, samples: Samples, source: str) -> Target:
     return Target(
-        name=model,
-        model=classifier,
+        name=name,
+        model=model,
         x=samples.x,
         y=samples.y,
         threat=None,
-        dataset_card={"name": str(data), "split": "given", "source": "file"},
+        # The samples of a model's own file need no `--data` to be found again.
+        dataset_card={"name": source, "split": "given", "source": "model file" if source == name else "file"},
         class_names=samples.class_names,
         feature_names=samples.feature_names,
         image_shape=samples.image_shape,

@@ -1,14 +1,54 @@
-"""The threat that a recipe's defaults and the options of a command make together."""
+"""What `audit` and `certify` start from: the samples of a model, and the threat of recipe and options together."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from counterspin.cli.targets import Target
+from counterspin.cli.targets import Target, audit_target
 from counterspin.cli.values import numbers
 from counterspin.errors import UsageError
-from counterspin.threats import ThreatModel
+from counterspin.models import set_engine
+from counterspin.simulation import check_engine
+from counterspin.threats import ThreatModel, check_words
 
-__all__ = ["chosen_threat"]
+__all__ = ["chosen_threat", "target_and_threat"]
+
+
+def target_and_threat(
+    model: str,
+    data: Path | None,
+    *,
+    norm: str | None,
+    eps: str | None,
+    units: str | None,
+    box: str,
+    engine: str,
+    samples: int,
+    bounds: tuple[float, float] | None = None,
+    above: int | None = None,
+) -> tuple[Target, ThreatModel]:
+    """The first samples of a model that runs on an engine, and the threat to them.
+
+    Raises:
+        UsageError: no such model, words or budgets that mean nothing, or budgets missing.
+        InputError: a data file that cannot be read.
+        ModelError: a saved model that cannot be read.
+    """
+    # Words and numbers first: a recipe may take long to load, and a missing budget would hide a misspelt norm.
+    check_words(norm=norm, units=units, box=box)
+    check_engine(engine)
+    if eps is not None:
+        numbers("--eps", eps)
+    target = audit_target(model, data, bounds=bounds, above=above)
+    if box == "data" and target.model.bounds.is_unbounded:
+        low, high = float(target.x.min()), float(target.x.max())
+        raise UsageError(
+            f"{model} has no bounds, and --box data keeps attacks inside them; give the lowest and highest value a "
+            f"feature may take (the samples span --bounds {low:g} {high:g}), or --box none."
+        )
+    set_engine(target.model, engine)
+    threat = chosen_threat(target, norm, eps, units, box)
+    return replace(target, x=target.x[:samples], y=target.y[:samples]), threat
 
 
 def chosen_threat(target: Target, norm: str | None, eps: str | None, units: str | None, box: str) -> ThreatModel:

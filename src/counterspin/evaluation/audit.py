@@ -8,104 +8,48 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from counterspin.attacks import Attack, AttackResult
-from counterspin.attacks.registry import adapted, applicable, suite
+from counterspin.attacks.modes import frozen
+from counterspin.attacks.registry import adapted, applicable, suite, suite_of
 from counterspin.certificates.registry import methods
+from counterspin.errors import BudgetReachedError
 from counterspin.evaluation.calibration import calibrate, probabilities_from_scores
 from counterspin.evaluation.certified import Certified, certify_all
 from counterspin.evaluation.clean import CleanVerdict, clean_verdict
+from counterspin.evaluation.execution import Execution, check_budget
 from counterspin.evaluation.fingerprints import model_digest
-from counterspin.evaluation.noise_resilience import measure_noise
+from counterspin.evaluation.noise_resilience import measure_noise, noise_price
 from counterspin.evaluation.records import (
     AuditRecord,
     BudgetRecord,
     CalibrationRecord,
+    CheckRecord,
     EngineRecord,
     Measured,
     NoiseRecord,
     SanityRecord,
 )
 from counterspin.evaluation.run_store import RunStore
-from counterspin.evaluation.sanity import SanityContext, run_checks, samples_digest
+from counterspin.evaluation.sanity import SanityContext, none_run, not_run, run_checks, samples_digest
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.statistics import measured_share
+from counterspin.evaluation.steps import Progress, Steps
+from counterspin.evaluation.subject import AuditSettings, Subject
 from counterspin.evaluation.summary import EXACT_ATTACKS, budget_records, median_radius, total_cost
 from counterspin.models._bounds import box_to_json
-from counterspin.threats import ThreatModel
-from counterspin.types import Box, Classifier, HasEngine
-from counterspin.validation import as_features, as_labels, check_classifier_interface
+from counterspin.threats import ExecutionBudget, ThreatModel
+from counterspin.types import Classifier, HasEngine
 from counterspin.versions import versions
 
-__all__ = ["AuditSettings", "Subject", "audit_config", "run_audit"]
-
-Progress = Callable[[str, int, int], None]
+__all__ = ["AuditSettings", "Subject", "attacks_of", "audit_config", "run_audit"]
 
 _NOISE_SAMPLES = {"quick": 100, "standard": 200, "paper": 200}
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuditSettings:
-    """How thoroughly to audit.
-
-    Args:
-        tier: `"standard"`: suite v1 and the checks that belong to it; `"paper"`: the same with every check;
-            `"quick"`: smaller settings that are not for publication.
-        seed: seed of every random stream.
-        attacks: instead of the tier's attacks; the exact attack is added where it applies.
-    """
-
-    tier: str = "standard"
-    seed: int = 0
-    attacks: tuple[Attack, ...] | None = None
-
-    @property
-    def suite(self) -> str | None:
-        """The pinned suite that is run, `"v1"`; None for the quick tier or chosen attacks."""
-        return None if self.attacks is not None or self.tier == "quick" else "v1"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Subject:
-    """What is audited: a model, samples, and how to name them.
-
-    Args:
-        model: the classifier.
-        x: samples `(batch, features)`.
-        y: labels `(batch,)`.
-        model_card: what the record says of the model, JSON values.
-        dataset_card: what the record says of the data, JSON values.
-        class_names: one per class; empty: the numbers.
-        feature_names: one per feature; empty: x0, x1, …
-        image_shape: rows and columns where features are pixels.
-    """
-
-    model: Classifier
-    x: Tensor
-    y: Tensor
-    model_card: dict[str, Any] = field(default_factory=dict)
-    dataset_card: dict[str, Any] = field(default_factory=dict)
-    class_names: tuple[str, ...] = ()
-    feature_names: tuple[str, ...] = ()
-    image_shape: tuple[int, int] | None = None
-
-    @classmethod
-    def checked(cls, model: Any, x: Any, y: Any, threat: ThreatModel, **cards: Any) -> Subject:
-        """A subject whose data were checked at the door, in float64.
-
-        Raises:
-            InputError: data that cannot be used.
-            ModelError: something that is no classifier.
-        """
-        classifier = check_classifier_interface(model)
-        box = classifier.bounds if threat.box == "data" else Box.unbounded(classifier.bounds.features)
-        features = as_features(x, box).to(torch.float64)
-        return cls(model=classifier, x=features, y=as_labels(y, classifier.classes, len(features)), **cards)
 
 
 def audit_config(subject: Subject, threat: ThreatModel, settings: AuditSettings) -> dict[str, Any]:
@@ -117,16 +61,25 @@ def audit_config(subject: Subject, threat: ThreatModel, settings: AuditSettings)
         "threat": threat.to_json(),
         "tier": settings.tier,
         "seed": settings.seed,
-        "attacks": [attack.config for attack in _attacks(subject, threat, settings)[0]],
+        "attacks": [attack.config for attack in attacks_of(subject, threat, settings)[0]],
         "engine": subject.model.engine if isinstance(subject.model, HasEngine) else None,
         "counterspin": versions()["counterspin"],
     }
 
 
 def run_audit(
-    subject: Subject, threat: ThreatModel, settings: AuditSettings, store: RunStore, progress: Progress
+    subject: Subject,
+    threat: ThreatModel,
+    settings: AuditSettings,
+    store: RunStore,
+    progress: Progress,
+    budget: ExecutionBudget | None = None,
 ) -> AuditRecord:
     """Do what the run directory does not hold yet, and return the record.
+
+    Clean predictions, attacks and their verdicts, certificates, noise draws and sanity checks are paid from `budget` in
+    that order. When it is used up the attack that runs ends with its best so far, and what would come next is listed as
+    not run; the same call with a larger budget does exactly that, and nothing that is finished.
 
     Args:
         subject: model and samples.
@@ -134,17 +87,39 @@ def run_audit(
         settings: tier, seed, attacks.
         store: the run directory, opened with `audit_config`.
         progress: called with a label, finished and total steps.
+        budget: what all starts of this run may execute together; None: no limit.
+
+    Raises:
+        BudgetReachedError: not even the clean predictions fit the budget.
+        UsageError: a budget of shots or jobs for a model that takes none.
     """
     finished = store.stage("record")
     if finished is not None:
         return AuditRecord.model_validate({**finished, "run": str(store.path)})
-    attacks, left_out = _attacks(subject, threat, settings)
+    check_budget(budget, subject.model)
+    execution = Execution(budget, subject.model, store)
+    try:
+        return _audited(replace(subject, model=execution.model), threat, settings, store, progress, execution)
+    finally:
+        execution.remember()
+
+
+def _audited(
+    subject: Subject,
+    threat: ThreatModel,
+    settings: AuditSettings,
+    store: RunStore,
+    progress: Progress,
+    execution: Execution,
+) -> AuditRecord:
+    attacks, left_out = attacks_of(subject, threat, settings)
     certificates = methods(settings.tier)
-    steps = _Steps(progress, total=4 + len(attacks) * len(threat.eps) + len(certificates))
+    steps = Steps(progress, total=4 + len(attacks) * len(threat.eps) + len(certificates))
     steps.done("clean predictions")
     clean = _clean(subject, settings, store)
-    results = {a.name: _attacked(a, subject, clean.correct, threat, settings, store, steps) for a in attacks}
-    _predicted(subject, results, store)
+    tried = {a.name: _attacked(a, subject, clean, threat, settings, store, steps, execution) for a in attacks}
+    results = {name: result for name, result in tried.items() if result is not None}
+    _predicted(subject, clean, results, store, complete=execution.attacks_complete)
     certified = certify_all(
         subject.model,
         subject.x,
@@ -153,18 +128,23 @@ def run_audit(
         store,
         certificates=certificates,
         seed=settings.seed,
-        started=lambda name: steps.done(f"certificate {name}"),
+        started=steps.several(len(certificates)),
     )
+    for name in certified.not_run:
+        execution.leave_out(f"certificate {name}")
     steps.done("calibration")
     calibration = _calibrated(subject, clean, settings, store)
     steps.done("noise resilience")
-    noise = _noise(subject, settings, store)
+    noise = _noise(subject, settings, store, execution)
     steps.done("sanity checks")
     budgets = budget_records(subject.x, clean.correct, threat, results, certified, clean.undecided)
+    budgets = execution.marked(budgets)
     evaluation = _Evaluation(attacks=attacks, results=results, certified=certified, budgets=budgets, clean=clean)
-    sanity = SanityRecord.model_validate(
-        _stage(store, "sanity", lambda: _checked(subject, threat, settings, evaluation, store))
-    )
+    # Checks compare attacks with each other: of attacks that were cut short they would say nothing.
+    sanity = _checked(subject, threat, settings, evaluation, store) if execution.attacks_complete else None
+    sanity = none_run(settings.tier) if sanity is None else sanity
+    for check in filter(not_run, sanity.checks):
+        execution.leave_out(f"check {check.id}")
     record = AuditRecord(
         schema=1,
         model={**subject.model_card, "sha256": store.config["model"]},
@@ -185,10 +165,12 @@ def run_audit(
         versions=versions(),
         engine=_engine(subject.model),
         left_out=left_out,
+        budget=execution.record(),
         run=str(store.path),
     )
     store.write_record(record)
-    store.save_stage("record", record.to_json())
+    if not execution.reached:
+        store.save_stage("record", record.to_json())
     return record
 
 
@@ -213,7 +195,11 @@ def _engine(model: Classifier) -> EngineRecord | None:
 
 def _checked(
     subject: Subject, threat: ThreatModel, settings: AuditSettings, found: _Evaluation, store: RunStore
-) -> dict[str, Any]:
+) -> SanityRecord:
+    stored = store.stage("sanity")
+    if stored is not None:
+        return SanityRecord.model_validate(stored)
+    began = time.perf_counter()
     context = SanityContext(
         model=subject.model,
         x=subject.x,
@@ -230,7 +216,25 @@ def _checked(
         reported=[budget.worst_case.value for budget in found.budgets],
         rows={name: store.rows(name) for name in store.attacks()},
     )
-    return run_checks(context, settings.tier).model_dump(mode="json")
+    record = run_checks(context, settings.tier, _Checks(store))
+    if not any(map(not_run, record.checks)):
+        store.save_stage("sanity", record.model_dump(mode="json"))
+        store.save_stage("seconds/sanity", time.perf_counter() - began)
+    return record
+
+
+@dataclass(frozen=True, eq=False)
+class _Checks:
+    """Finished checks in the run directory."""
+
+    store: RunStore
+
+    def get(self, name: str, /) -> CheckRecord | None:
+        found = self.store.stage(f"check/{name}")
+        return None if found is None else CheckRecord.model_validate(found)
+
+    def keep(self, record: CheckRecord, /) -> None:
+        self.store.save_stage(f"check/{record.id}", record.model_dump(mode="json"))
 
 
 def _other_seconds(certified: Certified, store: RunStore) -> float:
@@ -238,23 +242,16 @@ def _other_seconds(certified: Certified, store: RunStore) -> float:
     return stages + sum(result.seconds for result in certified.results)
 
 
-class _Steps:
-    """Counts finished steps for the progress display."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self.progress, self.total, self.finished = progress, total, 0
-
-    def done(self, label: str) -> None:
-        self.progress(label, self.finished, self.total)
-        self.finished += 1
-
-
-def _attacks(
+def attacks_of(
     subject: Subject, threat: ThreatModel, settings: AuditSettings
 ) -> tuple[tuple[Attack, ...], dict[str, str]]:
-    """The attacks of the audit, and why others of its suite are left out."""
+    """The attacks of an audit, and by name why others of its suite are left out."""
     if settings.attacks is None:
-        return applicable((adapted(attack, subject.model) for attack in suite(settings.tier)), subject.model, threat)
+        wanted = suite_of(subject.model, settings.tier)
+        found, left_out = applicable((adapted(attack, subject.model) for attack in wanted), subject.model, threat)
+        others = {attack.name for attack in suite(settings.tier)} - {attack.name for attack in wanted}
+        missing = dict.fromkeys(sorted(others), "needs a gradient, and the model says it has none")
+        return found, missing | left_out
     # Attacks somebody chose stay alone, but for the exact ones: they close the gap to the proof.
     wanted = {*EXACT_ATTACKS} - {attack.name for attack in settings.attacks}
     exact = (a for a in suite() if a.name in wanted and not a.refusal(subject.model, threat))
@@ -295,44 +292,77 @@ def _clean(subject: Subject, settings: AuditSettings, store: RunStore) -> CleanV
 def _attacked(
     attack: Attack,
     subject: Subject,
-    correct: Tensor,
+    clean: CleanVerdict,
     threat: ThreatModel,
     settings: AuditSettings,
     store: RunStore,
-    steps: _Steps,
-) -> AttackResult:
-    done = store.budgets(attack.name)
+    steps: Steps,
+    execution: Execution,
+) -> AttackResult | None:
+    """The results of one attack at every ε; None where the execution budget left nothing for it."""
+    done = execution.finished(attack.name)
     generator = derived_generator(settings.seed, "attack", attack.name)
     seed = generator.initial_seed()
     for _ in done:
         steps.done(attack.name)
-    fresh = attack.budgets(subject.model, subject.x, subject.y, threat, generator=generator, done=done, correct=correct)
-    for index in range(len(done), len(threat.eps)):
-        steps.done(f"{attack.name} at ε = {threat.eps[index]:g}")
-        store.save_budget(attack.name, index, correct, next(fresh))
+    fresh = attack.budgets(
+        subject.model,
+        subject.x,
+        subject.y,
+        threat,
+        generator=generator,
+        done=done,
+        correct=clean.correct,
+        scores=clean.scores,
+    )
+    found = execution.steps(
+        attack.name, threat.eps, done, steps.announcing(fresh, attack.name, threat.eps[len(done) :])
+    )
+    for index, result in found:
+        store.save_budget(attack.name, index, clean.correct, result)
+    budgets = store.budgets(attack.name)
+    if len(budgets) < len(threat.eps):
+        return None
     return AttackResult(
         attack=attack.name,
         config=attack.config,
         threat=threat,
         seed=seed,
         versions=versions(),
-        correct=correct,
-        budgets=store.budgets(attack.name),
+        correct=clean.correct,
+        budgets=budgets,
     )
 
 
-def _predicted(subject: Subject, results: dict[str, AttackResult], store: RunStore) -> None:
-    """Store the class each adversarial input is taken for; on a tie the rival, since a tie counts as broken."""
-    if store.tensors("predictions") is not None:
+def _predicted(
+    subject: Subject, clean: CleanVerdict, results: dict[str, AttackResult], store: RunStore, *, complete: bool
+) -> None:
+    """Store the class each adversarial input is taken for; on a tie the rival, since a tie counts as broken.
+
+    Only broken samples of a model with several rivals are asked about; where the execution budget does not reach for
+    them, their strongest rival on the clean input stands in.
+    """
+    if store.stage("predicted"):
         return
+    own = torch.nn.functional.one_hot(subject.y, subject.model.classes).bool()
+    unbroken = torch.where(clean.correct, subject.y, clean.scores.argmax(dim=1))
+    rival = clean.scores.masked_fill(own, -torch.inf).argmax(dim=1)
     predictions = {}
     for name, result in results.items():
-        with torch.no_grad():
-            scores = torch.stack([subject.model(budget.x_adv) for budget in result.budgets])
-        own = torch.nn.functional.one_hot(subject.y, subject.model.classes).bool()
-        rivals = scores.masked_fill(own, -torch.inf).argmax(dim=2)
-        predictions[name] = torch.where(result.success, rivals, scores.argmax(dim=2))
+        rivals = rival.expand(len(result.budgets), -1).clone()
+        broken = result.success & (subject.model.classes > 2)
+        try:
+            with frozen(subject.model), torch.no_grad():
+                scores = subject.model(result.x_adv[broken]) if bool(broken.any()) else clean.scores[:0]
+            rivals[broken] = (
+                scores.to(rival.device).masked_fill(own.expand(*broken.shape, -1)[broken], -torch.inf).argmax(dim=1)
+            )
+        except BudgetReachedError:
+            complete = False
+        predictions[name] = torch.where(result.success, rivals, unbroken)
     store.save_tensors("predictions", predictions)
+    if complete:
+        store.save_stage("predicted", True)
 
 
 def _calibrated(
@@ -353,8 +383,14 @@ def _calibrated(
     return CalibrationRecord.model_validate(value)
 
 
-def _noise(subject: Subject, settings: AuditSettings, store: RunStore) -> NoiseRecord:
+def _noise(subject: Subject, settings: AuditSettings, store: RunStore, execution: Execution) -> NoiseRecord:
     samples = _NOISE_SAMPLES[settings.tier]
+    if store.stage("noise") is None:
+        price = noise_price(subject.model, min(samples, len(subject.x)))
+        if not execution.ledger.affords(price):
+            execution.leave_out("noise resilience")
+            return NoiseRecord(samples=0, curves=[], skipped="not run: the execution budget does not reach for it")
+        execution.ledger.pay(price)
     value = _stage(
         store,
         "noise",

@@ -9,7 +9,8 @@ from typing import Any
 from torch import nn
 
 from counterspin.circuits import Circuit, Given, Scale
-from counterspin.types import Classifier, HasChannels, HasCircuit
+from counterspin.models.integrations.route import Route
+from counterspin.types import Box, Classifier, HasChannels, HasCircuit
 
 __all__ = ["circuit_digest", "model_card"]
 
@@ -30,6 +31,10 @@ def model_card(model: Classifier, name: str | None = None) -> dict[str, Any]:
         "features": model.bounds.features,
         "outputs": model.outputs,
     }
+    route: Route | None = getattr(model, "route", None)
+    if route is not None:
+        card |= {"library": route.kind, "route": route.route, "space": route.space, "repairs": list(route.repairs)}
+        card["between"] = _common_bounds(model.bounds)
     if isinstance(model, nn.Module):
         card["parameters"] = sum(parameter.numel() for parameter in model.parameters())
     if isinstance(model, HasCircuit):
@@ -47,6 +52,12 @@ def model_card(model: Classifier, name: str | None = None) -> dict[str, Any]:
         if isinstance(model.readout.head, Scale):
             card["logit_scale"] = float(model.readout.head.value)
     return card
+
+
+def _common_bounds(box: Box) -> list[float] | None:
+    """Lowest and highest value where all features share them."""
+    ends = {(float(low), float(high)) for low, high in zip(box.lower, box.upper, strict=True)}
+    return None if len(ends) > 1 or box.is_unbounded else list(ends.pop())
 
 
 def circuit_digest(circuit: Circuit) -> str | None:

@@ -1,6 +1,7 @@
 """A certification: what every certificate proves of each sample, beside the nearest counterexamples.
 
-Each method's radii live in the run directory as soon as they are finished: the same command resumes.
+Each method's radii live in the run directory as soon as they are finished, those of long searches block by block of
+samples: the same command resumes.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def run_certification(
     if finished is not None:
         return CertifyRecord.model_validate({**finished, "run": str(store.path)})
     chosen = methods() if method == AUTO else (named(method),)
-    total, labels = len(chosen) + 1, iter(range(len(chosen) + 1))
+    total = len(chosen) + 1
     certified = certify_all(
         subject.model,
         subject.x,
@@ -90,11 +91,11 @@ def run_certification(
         store,
         certificates=chosen,
         seed=seed,
-        started=lambda name: progress(f"certificate {name}", next(labels), total),
+        started=lambda label, place: progress(label, place, total),
     )
     if not certified.results:
         raise ConditionsError(_nothing_applies(method, certified))
-    progress("counterexamples", next(labels), total)
+    progress("counterexamples", len(chosen), total)
     clean = clean_verdict(subject.model, subject.x, subject.y, generator=derived_generator(seed, "clean"))
     upper = _nearest_known(subject, threat, clean.correct, certified, seed, store)
     record = _record(subject, threat, method, seed, store, certified, clean.correct, upper)

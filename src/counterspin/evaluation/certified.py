@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from counterspin.certificates import Assumptions, Certificate, CertificateResult
-from counterspin.errors import CapabilityError, ConditionsError
+from counterspin.errors import BudgetReachedError, CapabilityError, ConditionsError
 from counterspin.evaluation.run_store import RunStore
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.threats import ThreatModel
@@ -26,10 +27,12 @@ class Certified:
     Args:
         results: result of each certificate that applies.
         refused: why the others do not, by name.
+        not_run: names of those among the others that an execution budget left out.
     """
 
     results: tuple[CertificateResult, ...]
     refused: dict[str, str]
+    not_run: tuple[str, ...] = ()
 
     @property
     def radius(self) -> Tensor | None:
@@ -81,9 +84,12 @@ def certify_all(
     *,
     certificates: Sequence[Certificate],
     seed: int = 0,
-    started: Callable[[str], None] = lambda name: None,
+    started: Callable[[str, int], None] = lambda label, place: None,
 ) -> Certified:
     """Run every certificate whose conditions hold, or read what an earlier run stored.
+
+    Certificates with long searches are run and stored block by block of samples: an interrupted run goes on with the
+    first block that is not finished.
 
     Args:
         model: the classifier.
@@ -93,41 +99,99 @@ def certify_all(
         store: the run directory.
         certificates: what to try.
         seed: of the random streams.
-        started: called with the name of each certificate before it runs.
+        started: called with a label and the place of a certificate before it runs, and before each block.
     """
-    results, refused = [], {}
-    for certificate in certificates:
-        started(certificate.name)
-        card = store.stage(f"certificate/{certificate.name}")
+    results, refused, not_run = [], {}, []
+    for place, certificate in enumerate(certificates):
+        name = certificate.name
+        started(f"certificate {name}", place)
+        card = store.stage(f"certificate/{name}")
         if card is None:
-            generator = derived_generator(seed, "certificate", certificate.name)
-            card = _run(lambda c=certificate, g=generator: c(model, x, y, threat, generator=g), store, certificate.name)
+            blocks = _blocks(certificate, model, x, y, threat, seed)
+            try:
+                card = _run(name, blocks, store, lambda label, place=place: started(label, place))
+            except BudgetReachedError:
+                card = {"reason": "Not run: the execution budget was used up."}
+                not_run.append(name)
         if "reason" in card:
-            refused[certificate.name] = card["reason"]
+            refused[name] = card["reason"]
         else:
-            results.append(_stored(card, store.tensors(f"certificate-{certificate.name}") or {}))
-    return Certified(results=tuple(results), refused=refused)
+            results.append(_stored(store, name, card))
+    return Certified(results=tuple(results), refused=refused, not_run=tuple(not_run))
 
 
-def _run(certify: Callable[[], CertificateResult], store: RunStore, name: str) -> dict[str, Any]:
+def _blocks(
+    certificate: Certificate, model: Classifier, x: Tensor, y: Tensor, threat: ThreatModel, seed: int
+) -> dict[int, Callable[[], CertificateResult]]:
+    """What certifies each block of samples, by its first sample."""
+    size, found = certificate.block or len(x), {}
+    for first in range(0, len(x), size):
+        rows = slice(first, first + size)
+        own = replace(threat, target=threat.target[rows]) if isinstance(threat.target, tuple) else threat
+        generator = derived_generator(seed, "certificate", certificate.name, *[first] * (first > 0))
+        found[first] = partial(certificate, model, x[rows], y[rows], own, generator=generator)
+    return found
+
+
+def _run(
+    name: str, blocks: Mapping[int, Callable[[], CertificateResult]], store: RunStore, started: Callable[[str], None]
+) -> dict[str, Any]:
     try:
-        result = certify()
+        if len(blocks) == 1:
+            result = blocks[0]()
+        else:
+            result = _joined([_block(name, first, certify, store, started) for first, certify in blocks.items()])
     except (CapabilityError, ConditionsError) as refusal:
-        card: dict[str, Any] = {"reason": str(refusal)}
-    else:
-        tensors = {key: getattr(result, key) for key in ("radius_lower", "radius_upper", "exact", "points")}
-        store.save_tensors(f"certificate-{name}", {key: value for key, value in tensors.items() if value is not None})
-        card = {
-            "method": result.method,
-            "assumptions": result.assumptions.to_json(),
-            "seconds": result.seconds,
-            "prepare_seconds": result.prepare_seconds,
-        }
+        card = {"reason": str(refusal)}
+        store.save_stage(f"certificate/{name}", card)
+        return card
+    return _save(store, name, result)
+
+
+def _block(
+    name: str, first: int, certify: Callable[[], CertificateResult], store: RunStore, started: Callable[[str], None]
+) -> CertificateResult:
+    """The result of the samples from `first` on, run now or stored by an earlier run."""
+    part = f"{name}-{first}"
+    card = store.stage(f"certificate/{part}")
+    if card is None:
+        started(f"certificate {name}, from sample {first}")
+        card = _save(store, part, certify())
+    return _stored(store, part, card)
+
+
+def _joined(results: Sequence[CertificateResult]) -> CertificateResult:
+    """Results of consecutive blocks as one."""
+    first = results[0]
+    notes = [note for result in results for note in result.assumptions.notes]
+    found = [result.points for result in results if result.points is not None]
+    return replace(
+        first,
+        radius_lower=torch.cat([result.radius_lower for result in results]),
+        radius_upper=torch.cat([result.radius_upper for result in results]),
+        exact=torch.cat([result.exact for result in results]),
+        points=torch.cat(found) if len(found) == len(results) else None,
+        assumptions=replace(first.assumptions, notes=tuple(dict.fromkeys(notes))),
+        seconds=sum(result.seconds for result in results),
+        prepare_seconds=sum(result.prepare_seconds for result in results),
+    )
+
+
+def _save(store: RunStore, name: str, result: CertificateResult) -> dict[str, Any]:
+    tensors = {key: getattr(result, key) for key in ("radius_lower", "radius_upper", "exact", "points")}
+    store.save_tensors(f"certificate-{name}", {key: value for key, value in tensors.items() if value is not None})
+    card = {
+        "method": result.method,
+        "assumptions": result.assumptions.to_json(),
+        "seconds": result.seconds,
+        "prepare_seconds": result.prepare_seconds,
+    }
     store.save_stage(f"certificate/{name}", card)
     return card
 
 
-def _stored(card: dict[str, Any], tensors: dict[str, Tensor]) -> CertificateResult:
+def _stored(store: RunStore, name: str, card: dict[str, Any]) -> CertificateResult:
+    tensors = store.tensors(f"certificate-{name}") or {}
     return CertificateResult(
         radius_lower=tensors["radius_lower"],
         radius_upper=tensors["radius_upper"],

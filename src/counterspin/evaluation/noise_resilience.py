@@ -21,9 +21,9 @@ from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.statistics import measured_share
 from counterspin.noise import NoiseModel
 from counterspin.simulation import engine_under, outcome_distributions, sample_scores
-from counterspin.types import Classifier, HasCircuit, HasEngine, Sampled
+from counterspin.types import Classifier, Cost, HasCircuit, HasEngine, Sampled
 
-__all__ = ["NoiseGrid", "measure_noise"]
+__all__ = ["NoiseGrid", "measure_noise", "noise_price"]
 
 Kind = Literal["global_depolarizing", "qubit_depolarizing", "readout_flips"]
 
@@ -104,6 +104,20 @@ def measure_noise(model: Classifier, x: Tensor, y: Tensor, *, seed: int, grid: N
         ),
     ]
     return NoiseRecord(samples=min(len(x), grid.samples), curves=curves)
+
+
+def noise_price(model: Classifier, samples: int, grid: NoiseGrid | None = None) -> Cost:
+    """What the noise draws of `measure_noise` are worth: a circuit per sample and point, read with its shots."""
+    if not isinstance(model, Sampled):
+        return Cost()
+    grid = NoiseGrid() if grid is None else grid
+    circuits = shots = 0
+    for kind in ("global_depolarizing", "qubit_depolarizing", "readout_flips"):
+        limit = grid.trajectory_samples if kind == "qubit_depolarizing" else grid.samples
+        drawn = min(samples, limit) * len(getattr(grid, kind))
+        circuits += drawn * len(grid.shots)
+        shots += drawn * sum(number or 0 for number in grid.shots)
+    return Cost(forwards=circuits, circuits=circuits, shots=shots)
 
 
 def _points(model: Sampled, x: Tensor, y: Tensor, kind: Kind, grid: NoiseGrid, seed: int) -> list[NoisePoint]:

@@ -16,6 +16,7 @@ __all__ = [
     "CostRecord",
     "EngineRecord",
     "ExactRecord",
+    "ExecutionRecord",
     "Measured",
     "NoiseCurve",
     "NoisePoint",
@@ -58,6 +59,10 @@ class AttackRecord(_Record):
     )
     verdict_circuits: int = Field(default=0, description="what the tests of a stochastic model took")
     verdict_shots: int = 0
+    jobs: int = Field(default=0, description="batches of circuits handed to a device; simulators take none")
+    state: Literal["finished", "cut", "not run"] = Field(
+        default="finished", description="cut, or not run at all, by the execution budget: unbroken so far"
+    )
 
 
 class ExactRecord(_Record):
@@ -146,6 +151,7 @@ class CostRecord(_Record):
     circuits: int
     shots: int
     seconds: float
+    jobs: int = Field(default=0, description="batches of circuits handed to a device; simulators take none")
 
 
 class CheckRecord(_Record):
@@ -176,6 +182,17 @@ class EngineRecord(_Record):
     ran: str = Field(description="for example compiled (v4); followed by ', folded' where no circuit was run")
 
 
+class ExecutionRecord(_Record):
+    """The execution budget of an audit, and what it left undone."""
+
+    limit: dict[str, int | None] = Field(description="circuits, shots, jobs; null: no limit")
+    spent: dict[str, int] = Field(description="circuits, shots, jobs, over every start of this run")
+    reached: bool = Field(description="whether anything was cut or not run for lack of budget")
+    cut: list[str] = Field(description="attack steps that ended with their best so far")
+    not_run: list[str] = Field(description="attack steps, certificates and checks that were not run")
+    note: str = Field(description="what that means for the numbers, one sentence; empty where nothing is missing")
+
+
 class AuditRecord(_Record):
     """A whole audit."""
 
@@ -204,6 +221,7 @@ class AuditRecord(_Record):
     left_out: dict[str, str] = Field(
         default_factory=dict, description="attacks of the suite that cannot serve this model or threat, and why"
     )
+    budget: ExecutionRecord | None = Field(default=None, description="null: the audit had no execution budget")
     run: str
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)

@@ -30,7 +30,7 @@ def state_bounds(observables: Tensor, states: Tensor, y: Tensor, metric: str, ad
     r"""Certified and attained distance `(batch,)` each of the nearest state of another class.
 
     Infidelity is exact; so is trace distance against pure states, :math:`T = \sqrt{1 - F}`. Against any state it is
-    exact for projective measurements of two classes and a bracket otherwise.
+    exact for projective measurements of two classes and a bracket otherwise, which `closed_brackets` closes.
 
     Args:
         observables: `(classes, D, D)` complex128.

@@ -19,6 +19,7 @@ from counterspin.evaluation.state_bounds import (
     probability_bound,
     state_bounds,
 )
+from counterspin.evaluation.state_closing import closed_brackets
 from counterspin.evaluation.state_observables import effective_observables
 from counterspin.evaluation.state_outcomes import nearest_outcomes
 from counterspin.evaluation.state_record import StateCertification, StateMethod
@@ -27,7 +28,7 @@ from counterspin.optimum.states import state_scores
 from counterspin.optimum.trace_distance import pure_trace_distance
 from counterspin.validation import as_labels
 
-__all__ = ["certify_states"]
+__all__ = ["certify_states", "check_question"]
 
 _ATTACKERS = {"quantum": "any quantum state", "pure": "pure states", "real": "pure states with real amplitudes"}
 
@@ -48,7 +49,8 @@ def certify_states(
 
     The circuit is read backwards, :math:`M_k = U^\dagger E_k U`; a state of class `y` changes sides where
     :math:`\mathrm{Tr}(M_y - M_j)\sigma \le 0` for some `j`. The nearest such state (`state_bounds`) stands next to what
-    class probabilities alone prove (`probability_bound`), where the readout has them. Ties count as changed.
+    class probabilities alone prove (`probability_bound`), where the readout has them. Brackets of trace distance that
+    leave a budget undecided are closed where the extra `sdp` is installed (`closed_brackets`). Ties count as changed.
 
     Args:
         circuit: unitary; an amplitude encoding is taken off, because `states` are what enters.
@@ -74,7 +76,7 @@ def certify_states(
         >>> round(found.lower.item(), 6), [found.certified(e).value for e in found.eps]
         (0.2, [1.0, 0.0])
     """
-    _check_options(metric, adversary, eps)
+    check_question(metric, adversary, eps)
     given = checked_states(states, 2**circuit.qubits)
     _check_adversary(adversary, given)
     started = time.perf_counter()
@@ -92,10 +94,15 @@ def certify_states(
     else:
         lower, upper = state_bounds(observables, given, decisions, metric, adversary)
     methods = [StateMethod(name="nearest-state", lower=lower, seconds=time.perf_counter() - bounded)]
+    notes = [] if labels is not None else ["labels are the predictions of the circuit itself"]
+    if metric == "trace" and adversary == "quantum":
+        closing = closed_brackets(observables, given, decisions, lower, upper, eps)
+        upper = closing.upper
+        methods += [] if closing.method is None else [closing.method]
+        notes += [] if closing.note is None else [closing.note]
     if alone is not None:
         name = "probability-gap" if metric == "trace" and adversary == "quantum" else "guan"
         methods.append(StateMethod(name=name, lower=alone, seconds=bounded - prepared))
-    notes = () if labels is not None else ("labels are the predictions of the circuit itself",)
     return StateCertification(
         metric=metric,
         adversary=adversary,
@@ -104,7 +111,7 @@ def certify_states(
         decisions=decisions,
         upper=upper,
         methods=tuple(methods),
-        assumptions=Assumptions(adversary=_ATTACKERS[adversary], notes=notes),
+        assumptions=Assumptions(adversary=_ATTACKERS[adversary], notes=tuple(notes)),
         prepare_seconds=prepared - started,
     )
 
@@ -117,7 +124,12 @@ def _has_closed_form(readout: Readout | Tensor, metric: str, adversary: str) -> 
     return readout.head is None and readout.classes > 2 and against_pure
 
 
-def _check_options(metric: str, adversary: str, eps: tuple[float, ...]) -> None:
+def check_question(metric: str, adversary: str, eps: tuple[float, ...]) -> None:
+    """Refuse what cannot be asked of any states.
+
+    Raises:
+        UsageError: an unknown metric or adversary, budgets that are not ascending in [0, 1].
+    """
     for name, given, allowed in (("metric", metric, METRICS), ("adversary", adversary, ADVERSARIES)):
         if given not in allowed:
             raise UsageError(f"{name} is {given!r}; allowed: {', '.join(allowed)}.")

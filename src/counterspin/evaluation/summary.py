@@ -71,6 +71,7 @@ def total_cost(results: Mapping[str, AttackResult], other_seconds: float) -> Cos
         backwards=cost.backwards,
         circuits=cost.circuits,
         shots=cost.shots,
+        jobs=cost.jobs,
         seconds=seconds + other_seconds,
     )
 
@@ -128,7 +129,8 @@ def _attack_record(result: AttackResult, index: int) -> AttackRecord:
     budget = result.budgets[index]
     correct = int(result.correct.sum())
     broken = int((result.correct & budget.success).sum())
-    cost: dict[str, Any] = {name: getattr(budget.cost, name) for name in ("circuits", "forwards", "backwards", "shots")}
+    names = ("circuits", "forwards", "backwards", "shots", "jobs")
+    cost: dict[str, Any] = {name: getattr(budget.cost, name) for name in names}
     return AttackRecord(
         robust_accuracy=_share(result.correct & ~_fallen(budget)),
         attack_success_rate=measured_share(broken, correct) if correct else None,

@@ -7,7 +7,11 @@ from counterspin.models.engine import set_engine
 from counterspin.models.flips import FlipSolver
 from counterspin.models.hybrid import HybridClassifier
 from counterspin.models.kernel import KernelClassifier, fidelity_kernel
+from counterspin.models.mapped import MappedClassifier
+from counterspin.models.mapped_kernel import MappedKernelClassifier
 from counterspin.models.noisy import NoisyClassifier
+from counterspin.models.pipeline import Pipeline, behind_map
+from counterspin.models.polynomial import PolynomialMap
 from counterspin.models.quantum import QuantumClassifier
 from counterspin.models.sampled import SampledModel
 from counterspin.models.smoothed import SmoothedClassifier
@@ -21,10 +25,15 @@ __all__ = [
     "HybridClassifier",
     "KernelClassifier",
     "LogisticRegression",
+    "MappedClassifier",
+    "MappedKernelClassifier",
     "NoisyClassifier",
+    "Pipeline",
+    "PolynomialMap",
     "QuantumClassifier",
     "SampledModel",
     "SmoothedClassifier",
+    "behind_map",
     "fidelity_kernel",
     "load_model",
     "save_model",

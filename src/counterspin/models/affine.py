@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from counterspin.circuits import Circuit, Readout
 from counterspin.errors import ModelError
 from counterspin.models._bounds import box_from_json, box_to_json
+from counterspin.models.fronted import FrontedClassifier
 from counterspin.models.quantum import QuantumClassifier
-from counterspin.noise import NoiseModel
 from counterspin.optimum.affine_map import AffineMap
-from counterspin.types import Box, Classifier, HasAffineInputs, Outputs
+from counterspin.types import Box, Classifier, HasAffineInputs
 
 __all__ = ["AffineInputs", "unwrapped"]
 
@@ -33,7 +32,7 @@ def unwrapped(model: Classifier) -> tuple[Classifier, AffineMap | None]:
     return model, total
 
 
-class AffineInputs(nn.Module):
+class AffineInputs(FrontedClassifier):
     """`body(W x + b)`: bounds, distances and attacks in the user's features, a circuit on the mapped ones.
 
     The map is fixed: it was fitted on data and is not trained.
@@ -56,20 +55,17 @@ class AffineInputs(nn.Module):
         [[1.0, 0.0]]
     """
 
-    stochastic = False
-    differentiable = True
     map_weight: Tensor
     map_bias: Tensor
 
     def __init__(self, body: QuantumClassifier, input_map: AffineMap, bounds: Box) -> None:
-        super().__init__()
         if input_map.outputs != body.circuit.inputs:
             raise ModelError(
                 f"the map gives {input_map.outputs} values; the circuit takes {body.circuit.inputs} inputs."
             )
         if input_map.features != bounds.features:
             raise ModelError(f"bounds cover {bounds.features} features; the map takes {input_map.features}.")
-        self.body = body
+        super().__init__(body)
         self.bounds = bounds
         self.register_buffer("map_weight", input_map.weight.detach().double().clone())
         self.register_buffer("map_bias", input_map.bias.detach().double().clone())
@@ -78,63 +74,9 @@ class AffineInputs(nn.Module):
         """The map from the features to the circuit's inputs."""
         return AffineMap(self.map_weight, self.map_bias)
 
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return self.body.classes
-
-    @property
-    def outputs(self) -> Outputs:
-        """What the scores are."""
-        return self.body.outputs
-
-    @property
-    def circuit(self) -> Circuit:
-        """The circuit, of the mapped features."""
-        return self.body.circuit
-
-    @property
-    def weights(self) -> Tensor:
-        """Weights of the circuit."""
-        return self.body.weights
-
-    @property
-    def readout(self) -> Readout:
-        """Measurement and head."""
-        return self.body.readout
-
-    @property
-    def engine(self) -> str:
-        """Which engine runs the circuit; may be changed."""
-        return self.body.engine
-
-    @engine.setter
-    def engine(self, engine: str) -> None:
-        self.body.engine = engine
-
-    def runs_on(self) -> str:
-        """What computes the scores of the circuit."""
-        return self.body.runs_on()
-
     def circuit_inputs(self, x: Tensor) -> Tensor:
         """The mapped features `(batch, inputs)`, attached to autograd."""
         return torch.nn.functional.linear(x, self.map_weight.to(x), self.map_bias.to(x))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scores `(batch, classes)` of `x` `(batch, features)`."""
-        return self.body(self.circuit_inputs(x))
-
-    def sample(
-        self, x: Tensor, *, shots: int | None, generator: torch.Generator, noise: NoiseModel | None = None
-    ) -> Tensor:
-        """Scores `(batch, classes)` from `shots` measurements per sample (None: infinitely many) under noise."""
-        with torch.no_grad():
-            return self.body.sample(self.circuit_inputs(x), shots=shots, generator=generator, noise=noise)
-
-    def states(self, x: Tensor) -> Tensor:
-        """State vectors `(batch, 2**qubits)` before the measurement."""
-        with torch.no_grad():
-            return self.body.states(self.circuit_inputs(x))
 
     def config(self) -> dict[str, Any]:
         """Everything but the weights and the map, as JSON values."""

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from counterspin.circuits import Circuit, Readout
 from counterspin.errors import ModelError
 from counterspin.models.classical import MLP, LogisticRegression
+from counterspin.models.fronted import FrontedClassifier
 from counterspin.models.quantum import QuantumClassifier
-from counterspin.noise import NoiseModel
-from counterspin.types import Box, Outputs
+from counterspin.types import Box
 
 __all__ = ["HybridClassifier"]
 
 _FRONTS: dict[str, Any] = {"logistic-regression": LogisticRegression, "mlp": MLP}
 
 
-class HybridClassifier(nn.Module):
+class HybridClassifier(FrontedClassifier):
     """`body(tanh(front(x)))`: a classical front, then a quantum classifier with its (linear) head.
 
     Args:
@@ -39,78 +38,20 @@ class HybridClassifier(nn.Module):
         torch.Size([5, 2])
     """
 
-    stochastic = False
-    differentiable = True
-
     def __init__(self, front: LogisticRegression | MLP, body: QuantumClassifier) -> None:
-        super().__init__()
         if front.classes != body.circuit.inputs:
             raise ModelError(f"front gives {front.classes} values; the circuit takes {body.circuit.inputs} inputs.")
+        super().__init__(body)
         self.front = front
-        self.body = body
 
     @property
     def bounds(self) -> Box:
         """The box of the classical inputs."""
         return self.front.bounds
 
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return self.body.classes
-
-    @property
-    def outputs(self) -> Outputs:
-        """What the scores are."""
-        return self.body.outputs
-
-    @property
-    def circuit(self) -> Circuit:
-        """The quantum part."""
-        return self.body.circuit
-
-    @property
-    def engine(self) -> str:
-        """Which engine runs the circuit; may be changed."""
-        return self.body.engine
-
-    @engine.setter
-    def engine(self, engine: str) -> None:
-        self.body.engine = engine
-
-    def runs_on(self) -> str:
-        """What computes the scores of the quantum part."""
-        return self.body.runs_on()
-
-    @property
-    def weights(self) -> Tensor:
-        """Weights of the circuit."""
-        return self.body.weights
-
-    @property
-    def readout(self) -> Readout:
-        """Measurement and head."""
-        return self.body.readout
-
     def circuit_inputs(self, x: Tensor) -> Tensor:
         """What the front hands to the circuit, `(batch, inputs)` in (-1, 1)."""
         return torch.tanh(self.front(x))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scores `(batch, classes)` of `x` `(batch, features)`."""
-        return self.body(self.circuit_inputs(x))
-
-    def sample(
-        self, x: Tensor, *, shots: int | None, generator: torch.Generator, noise: NoiseModel | None = None
-    ) -> Tensor:
-        """Scores `(batch, classes)` from `shots` measurements per sample (None: infinitely many) under noise."""
-        with torch.no_grad():
-            return self.body.sample(self.circuit_inputs(x), shots=shots, generator=generator, noise=noise)
-
-    def states(self, x: Tensor) -> Tensor:
-        """State vectors `(batch, 2**qubits)` before the measurement."""
-        with torch.no_grad():
-            return self.body.states(self.circuit_inputs(x))
 
     def config(self) -> dict[str, Any]:
         """Everything but the weights, as JSON values."""

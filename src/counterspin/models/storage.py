@@ -24,6 +24,9 @@ from counterspin.models.classical import MLP, LogisticRegression
 from counterspin.models.files import write_atomically
 from counterspin.models.hybrid import HybridClassifier
 from counterspin.models.kernel import KernelClassifier
+from counterspin.models.mapped import MappedClassifier
+from counterspin.models.mapped_kernel import MappedKernelClassifier
+from counterspin.models.pipeline import Pipeline
 from counterspin.models.quantum import QuantumClassifier
 
 __all__ = ["load_model", "save_model"]
@@ -39,6 +42,9 @@ _KINDS: dict[str, Any] = {
     "hybrid": HybridClassifier,
     "affine-inputs": AffineInputs,
     "kernel": KernelClassifier,
+    "mapped": MappedClassifier,
+    "mapped-kernel": MappedKernelClassifier,
+    "pipeline": Pipeline,
 }
 
 
@@ -46,7 +52,7 @@ def save_model(model: nn.Module, path: Path) -> None:
     """Save `model` in the directory `path`; a saved model already there is replaced in one rename, other files stay.
 
     Raises:
-        ModelError: a model of a kind that cannot be saved.
+        ModelError: a model of a kind that cannot be saved, or one whose front is code.
         UsageError: `path` is a file.
         StorageError: the disk refused.
     """

@@ -5,23 +5,23 @@ A frozen amplitude-encoded classifier scores class `k` by :math:`x^T F_k x / x^T
 dual over the cone alone (`counterspin.optimum.boxed_dual`) is one convex programme for each multiplier, and its
 minimiser is the exact answer wherever it lies on the cone; where it does not, `counterspin.optimum.boxed_gap` proves
 most of what is left. Whether a radius is exact is known for each sample afterwards, from the flip that attains the
-bound. To our knowledge new for amplitude encodings.
+bound. An affine map of the features before the encoding adds a constant to them, a feature that may not move
+(`counterspin.optimum.box_lift`). To our knowledge new for amplitude encodings.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from counterspin.errors import ConditionsError, InputError
+from counterspin.optimum.affine_map import AffineMap
+from counterspin.optimum.box_lift import LiftedForms, image_ends
+from counterspin.optimum.boxed_decomposition import decomposed, pairs_of
 from counterspin.optimum.boxed_dual import boxed_dual, stationary_flips
-from counterspin.optimum.boxed_gap import face_bound, lowest_segment, unflippable
+from counterspin.optimum.boxed_gap import face_bound, lowest_segment, positive_by_ends, unflippable
 from counterspin.optimum.boxed_pair import Pair
 from counterspin.optimum.boxed_start import Flips, flip_margin, linearised_flips, negative_points
-from counterspin.optimum.cone import nearest_on_cone
-from counterspin.optimum.nearest import form_scores
 from counterspin.types import Box
 from counterspin.validation import as_features, as_labels
 
@@ -64,14 +64,15 @@ def nearest_boxed_flips(
     movable: Tensor | None = None,
     target: Tensor | None = None,
     within: Tensor | None = None,
+    input_map: AffineMap | None = None,
 ) -> BoxedFlips:
     """Distance of each sample to the nearest point of the box where its class no longer wins.
 
-    A tie counts as a flip, `z = 0` does not. The forms are taken as given.
+    A tie counts as a flip, `z = 0` (behind a map `W z + b = 0`) does not. The forms are taken as given.
 
     Args:
-        forms: symmetric forms `(classes, features, features)`; only the symmetric part matters. Biases absorbed.
-        x: inputs `(batch, features)` in the box, no row zero; it reaches to those that miss it by a rounding.
+        forms: symmetric forms `(classes, k, k)`; only the symmetric part matters. Biases absorbed.
+        x: inputs `(batch, features)` in the box, none encoded as zero; it reaches to those that miss it by a rounding.
         y: true classes `(batch,)`.
         box: where flips must lie; any end may be infinite.
         movable: features `(features,)` bool that may differ from `x`; None: all.
@@ -79,10 +80,11 @@ def nearest_boxed_flips(
             at which the target first passes the true class, a lower bound only, and `upper` is finite where the target
             passes all others there too.
         within: distances `(batch,)` beyond which nothing need be tight, which saves time; None: infinite.
+        input_map: what turns the features into the `k` encoded values; None: nothing does, `features = k`.
 
     Raises:
         InputError: wrong shapes, values that are not finite, a zero input, or a target equal to the true class.
-        ConditionsError: a periodic feature, which amplitudes do not have.
+        ConditionsError: a periodic feature, which amplitudes do not have, more than 4096 values, or a constant map.
 
     Example:
         >>> forms = torch.diag_embed(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
@@ -91,56 +93,66 @@ def nearest_boxed_flips(
         >>> round(flips.lower.item(), 6), flips.gap.item() < 1e-6
         (0.53033, True)
     """
-    forms, x, y, goal = _checked(forms, x, y, box, target)
+    forms, x, y, goal = _checked(forms, x, y, box, target, input_map)
+    lifted = LiftedForms.of(forms, input_map)
+    full = lifted.points(x)
     # Powers of two scale without rounding; squares neither overflow nor vanish.
-    scale = torch.ldexp(torch.ones_like(x[:, :1]), x.abs().amax(dim=1, keepdim=True).frexp().exponent)
-    unit = x / scale
-    low, high = torch.minimum(box.lower.to(x) / scale, unit), torch.maximum(box.upper.to(x) / scale, unit)
-    if movable is not None:
-        low, high = torch.where(movable, low, unit), torch.where(movable, high, unit)
+    scale = torch.ldexp(torch.ones_like(x[:, :1]), full.abs().amax(dim=1, keepdim=True).frexp().exponent)
+    unit, around = full / scale, lifted.box(box)
+    low, high = torch.minimum(around.lower.to(x) / scale, unit), torch.maximum(around.upper.to(x) / scale, unit)
+    moving = lifted.movable(movable)
+    if moving is not None:
+        low, high = torch.where(moving, low, unit), torch.where(moving, high, unit)
 
-    standing = _margin(form_scores(forms, unit), y) > 0
+    standing = _margin(lifted.scores(x), y) > 0
     lower = torch.where(standing, torch.inf, 0.0).to(x)
     rival = (y == 0).to(y) if goal is None else goal.clone()
     upper, points = lower.clone(), unit.clone()
-    if movable is None or bool(movable.any()):
+    if moving is None or bool(moving.any()):
         # Flips of all rivals first: most rivals are then ruled out by a bound far from tight.
-        for rows, other, form in _pairs(forms, y, goal, standing):
-            found = linearised_flips(form, unit[rows], low[rows], high[rows])
+        for rows, own, other in pairs_of(len(forms), y, goal, standing):
+            form, doubt = lifted.pair(own, other)
+            found = linearised_flips(form, unit[rows], low[rows], high[rows], doubt=doubt)
             _note(found, rows, other, upper, points, rival)
-        for rows, other, pair in _decomposed(forms, y, goal, standing, movable):
+        for rows, other, pair in decomposed(lifted, y, goal, standing, moving):
             ceiling = upper[rows] if within is None else torch.minimum(upper, within.to(x) / scale[:, 0])[rows]
-            bound, found = _nearest(pair, unit[rows], low[rows], high[rows], ceiling, bounded=movable is None)
+            known = torch.zeros_like(ceiling)
+            if movable is None:
+                known = pair.unboxed(unit[rows], x[rows]) / (1.0 if pair.space is None else scale[rows, 0])
+            bound, found = _nearest(pair.pair, unit[rows], low[rows], high[rows], ceiling, known)
+            lost = (torch.isinf(found.distance) & (bound < ceiling)).nonzero()[:, 0]
+            if lifted.input_map is not None and len(lost):
+                ends = (lifted.features(end[rows[lost]]) * scale[rows[lost]] for end in (low, high))
+                proved = positive_by_ends(pair.encoded, *image_ends(lifted.input_map, *ends))
+                bound[lost[proved]] = torch.inf
             lower[rows] = torch.minimum(lower[rows], bound)
             _note(found, rows, other, upper, points, rival)
 
-    at_points = form_scores(forms, points)
+    distance = torch.linalg.vector_norm(points - unit, dim=1) * scale[:, 0]
+    points = lifted.features(points) * scale
+    at_points = lifted.scores(points)
     flipped = _margin(at_points, y) <= 0 if goal is None else _margin(at_points, goal) >= 0
     found = standing & torch.isfinite(upper) & flipped
-    distance = torch.linalg.vector_norm(points - unit, dim=1) * scale[:, 0]
-    points = torch.where(found[:, None], points * scale, x)
+    points = torch.where(found[:, None], points, x)
     upper = torch.where(found, distance, torch.where(standing, torch.inf, 0.0))
     lower = torch.minimum(lower * scale[:, 0] * (1 - 4 * _EPS), upper)
     gap = torch.where(lower == upper, 0.0, 1 - lower / upper)
     return BoxedFlips(lower=lower, upper=upper, points=points, rival=rival, gap=gap)
 
 
-def _nearest(
-    pair: Pair, x: Tensor, low: Tensor, high: Tensor, ceiling: Tensor, *, bounded: bool
-) -> tuple[Tensor, Flips]:
-    """Certified distances `(rows,)` and flips of one pair; where the bound exceeds `ceiling` it need not be tight."""
-    bound = torch.zeros_like(ceiling)
+def _nearest(pair: Pair, x: Tensor, low: Tensor, high: Tensor, ceiling: Tensor, known: Tensor) -> tuple[Tensor, Flips]:
+    """Certified distances `(rows,)` and flips of one pair; where the bound exceeds `ceiling` it need not be tight.
+
+    `known` distances `(rows,)` are where the bound starts; samples within rounding of a flip stay there.
+    """
+    bound = known.clone()
     flips = Flips(points=x, distance=torch.full_like(ceiling, torch.inf), multiplier=torch.zeros_like(ceiling))
-    if bounded:
-        lengths = torch.linalg.vector_norm(x, dim=1)
-        cone = nearest_on_cone(pair.form, pair.eigenvalues, pair.vectors, x / lengths[:, None], ceiling=bound)
-        bound = cone.lower * lengths * (1 - 4 * _EPS)
-    rows = (bound < ceiling).nonzero()[:, 0]
+    rows = ((bound < ceiling) & (((x @ pair.form) * x).sum(dim=1) > 0)).nonzero()[:, 0]
     if len(rows) == 0:
         return bound, flips
 
     part, ends = x[rows], (low[rows], high[rows])
-    start = linearised_flips(pair.form, part, *ends)
+    start = linearised_flips(pair.form, part, *ends, doubt=pair.doubt)
     farthest = torch.maximum(part - ends[0], ends[1] - part).square().sum(dim=1) * (1 + 8 * _EPS * x.shape[1])
     dual = boxed_dual(pair, part, *ends, torch.minimum(ceiling[rows].square() * (1 + 4 * _EPS), farthest), start)
     best = _nearer(pair, part, start, dual.points, dual.slope, dual.multiplier)
@@ -165,7 +177,7 @@ def _closed(pair: Pair, x: Tensor, low: Tensor, high: Tensor, minimisers: Tensor
     for start in negative_points(
         pair.form, lowest, x, low, high, torch.where(torch.isinf(best.distance)[:, None], minimisers, best.points)
     ):
-        best = best.merged(linearised_flips(pair.form, x, low, high, start))
+        best = best.merged(linearised_flips(pair.form, x, low, high, start, doubt=pair.doubt))
     stationary = stationary_flips(pair, x, low, high, best)
     best = _nearer(pair, x, best, stationary.points, stationary.slope, stationary.multiplier)
     bound = face_bound(pair, x, low, high, stationary.points, stationary.multiplier, best.distance)
@@ -177,7 +189,7 @@ def _closed(pair: Pair, x: Tensor, low: Tensor, high: Tensor, minimisers: Tensor
 
 
 def _nearer(pair: Pair, x: Tensor, flips: Flips, points: Tensor, slope: Tensor, multiplier: Tensor) -> Flips:
-    flip = (slope <= -flip_margin(pair.form, x) / 4) & (points != 0).any(dim=1)
+    flip = (slope <= -flip_margin(pair.form, x, pair.doubt) / 4) & (points != 0).any(dim=1)
     distance = torch.linalg.vector_norm(points - x, dim=1).masked_fill(~flip, torch.inf)
     return flips.merged(Flips(points=points, distance=distance, multiplier=multiplier))
 
@@ -188,42 +200,21 @@ def _note(found: Flips, rows: Tensor, other: int, upper: Tensor, points: Tensor,
     rival[rows[nearer]] = other
 
 
-def _pairs(forms: Tensor, y: Tensor, goal: Tensor | None, standing: Tensor) -> Iterator[tuple[Tensor, int, Tensor]]:
-    """Rows, rival and form of each pair of a true class and a rival that has rows."""
-    for own, other in combinations(range(len(forms)), 2):
-        for first, second in ((own, other), (other, own)):
-            wanted = standing & (y == first)
-            rows = (wanted if goal is None else wanted & (goal == second)).nonzero()[:, 0]
-            if len(rows):
-                yield rows, second, forms[first] - forms[second]
-
-
-def _decomposed(
-    forms: Tensor, y: Tensor, goal: Tensor | None, standing: Tensor, movable: Tensor | None
-) -> Iterator[tuple[Tensor, int, Pair]]:
-    """The same with the pair decomposed; both directions of a pair come in turn and share one decomposition."""
-    known: tuple[set[int], Pair] | None = None
-    for rows, other, form in _pairs(forms, y, goal, standing):
-        both = {int(y[rows[0]]), other}
-        pair = known[1].reversed() if known is not None and known[0] == both else Pair.of(form, movable)
-        known = (both, pair)
-        yield rows, other, pair
-
-
 def _margin(scores: Tensor, own: Tensor) -> Tensor:
     others = scores.scatter(1, own[:, None], -torch.inf)
     return scores.gather(1, own[:, None])[:, 0] - others.amax(dim=1)
 
 
 def _checked(
-    forms: Tensor, x: Tensor, y: Tensor, box: Box, target: Tensor | None
+    forms: Tensor, x: Tensor, y: Tensor, box: Box, target: Tensor | None, input_map: AffineMap | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     if forms.ndim != 3 or forms.shape[1] != forms.shape[2] or forms.shape[0] < 2 or not forms.is_floating_point():
         raise InputError(
             f"forms is {forms.dtype} {tuple(forms.shape)}; give real (classes, features, features), 2 classes or more."
         )
-    if forms.shape[1] > _MAX_FEATURES:
-        raise ConditionsError(f"forms have {forms.shape[1]} features; the dense solver takes at most {_MAX_FEATURES}.")
+    size = max(forms.shape[1], 0 if input_map is None else input_map.features)
+    if size > _MAX_FEATURES:
+        raise ConditionsError(f"forms or features have {size} values; the dense solver takes at most {_MAX_FEATURES}.")
     if not bool(torch.isfinite(forms).all()):
         raise InputError("forms hold NaN or infinite values; fold a model whose weights are finite.")
     if bool(box.periodic.any()):
@@ -231,11 +222,20 @@ def _checked(
             f"box: feature {int(box.periodic.nonzero()[0])} is periodic; amplitudes do not lie on a circle, bound it."
         )
     features = as_features(x, box).to(torch.float64)
-    if features.shape[1] != forms.shape[1]:
-        raise InputError(f"x has {features.shape[1]} features and forms have {forms.shape[1]}; give matching ones.")
-    zero = (features == 0).all(dim=1)
+    expected = (forms.shape[1],) * 2 if input_map is None else (input_map.features, input_map.outputs)
+    if (features.shape[1], forms.shape[1]) != expected:
+        raise InputError(
+            f"x has {features.shape[1]} features and forms have {forms.shape[1]}, where {expected[0]} and "
+            f"{expected[1]} fit the input map; give matching ones."
+            if input_map is not None
+            else f"x has {features.shape[1]} features and forms have {forms.shape[1]}; give matching ones."
+        )
+    zero = ((features if input_map is None else input_map(features)) == 0).all(dim=1)
     if bool(zero.any()):
-        raise InputError(f"x is zero in sample {int(zero.nonzero()[0])}; a zero vector encodes no state, remove it.")
+        raise InputError(
+            f"x is zero in sample {int(zero.nonzero()[0])}{'' if input_map is None else ' once mapped'}; a zero vector "
+            "encodes no state, remove it."
+        )
     labels = as_labels(y, len(forms), len(features))
     goal = None if target is None else as_labels(target, len(forms), len(features), name="target")
     if goal is not None and bool((goal == labels).any()):

@@ -131,7 +131,7 @@ def _ascend(
 ) -> BoxedDual:
     lower, multiplier, points = torch.zeros_like(x[:, 0]), torch.zeros_like(x[:, 0]), x.clone()
     slope, open_ended = torch.full_like(lower, torch.inf), torch.zeros_like(lower, dtype=torch.bool)
-    margin = flip_margin(pair.form, x)
+    margin = flip_margin(pair.form, x, pair.doubt)
     state = _first(pair, x, low, high, start, cap)
     count = 0
     while len(state.index) and count < _MAX_ITERATIONS:

@@ -25,7 +25,7 @@ from counterspin.optimum.boxed_dual import lagrangian
 from counterspin.optimum.boxed_pair import Pair
 from counterspin.optimum.boxed_start import Flips, first_crossing, flip_margin
 
-__all__ = ["face_bound", "lowest_segment", "unflippable"]
+__all__ = ["face_bound", "lowest_segment", "positive_by_ends", "unflippable"]
 
 _EPS = torch.finfo(torch.float64).eps
 
@@ -83,7 +83,7 @@ def lowest_segment(pair: Pair, x: Tensor, low: Tensor, high: Tensor, points: Ten
 
     There the objective is flat along that line (the hard case): a flip on it that lies in the box is optimal.
     """
-    margin = flip_margin(pair.form, x)
+    margin = flip_margin(pair.form, x, pair.doubt)
     direction = pair.vectors[:, 0].expand_as(x)
     best, distance = points.clone(), torch.full_like(x[:, 0], torch.inf)
     for sign in (1.0, -1.0):
@@ -96,19 +96,28 @@ def lowest_segment(pair: Pair, x: Tensor, low: Tensor, high: Tensor, points: Ten
     return Flips(points=best, distance=distance, multiplier=torch.full_like(distance, pair.ceiling))
 
 
+def positive_by_ends(form: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    r"""Rows `(rows,)` bool whose box, short of 0, is proved by its signs to hold no `z` with `z'Az <= 0`.
+
+    Where two features keep their signs in the box, :math:`A_{ij} z_i z_j \ge 0` for entries of that sign; `A` without
+    them is positive definite (so that `A` is copositive on the box).
+    """
+    sign = torch.where(low >= 0, 1.0, torch.where(high <= 0, -1.0, 0.0)).to(form)
+    proved = torch.zeros_like(low[:, 0], dtype=torch.bool)
+    for row in range(len(low)):
+        same = form * torch.outer(sign[row], sign[row]) > 0
+        same.fill_diagonal_(False)
+        proved[row] = _is_definite(form.masked_fill(same, 0.0), 0.0)
+    return proved
+
+
 def unflippable(pair: Pair, x: Tensor, low: Tensor, high: Tensor) -> Tensor:
     r"""Rows `(rows,)` bool whose box, short of 0, is proved to hold no `z` with `z'Az <= 0`.
 
-    Two sufficient conditions. Where two features keep their signs in the box, :math:`A_{ij} z_i z_j \ge 0` for entries
-    of that sign; `A` without them is positive definite (so that `A` is copositive on the box). Or the block of the
-    features that may move is positive semidefinite, and the convex minimum over the box is above 0.
+    Two sufficient conditions: `positive_by_ends`, or the block of the features that may move is positive semidefinite,
+    and the convex minimum over the box is above 0.
     """
-    sign = torch.where(low >= 0, 1.0, torch.where(high <= 0, -1.0, 0.0)).to(pair.form)
-    proved = torch.zeros_like(low[:, 0], dtype=torch.bool)
-    for row in range(len(low)):
-        same = pair.form * torch.outer(sign[row], sign[row]) > 0
-        same.fill_diagonal_(False)
-        proved[row] = _is_definite(pair.form.masked_fill(same, 0.0), 0.0)
+    proved = positive_by_ends(pair.form, low, high)
     if pair.ceiling < torch.inf:
         return proved
     programme, constant = lagrangian(pair, x, low, high, torch.ones_like(x[:, 0]))

@@ -20,6 +20,7 @@ class Pair:
         form: symmetric `A` `(d, d)` float64.
         eigenvalues: of the block of the features that may move, ascending `(m,)`.
         vectors: its eigenvectors as columns, 0 on the features that may not `(d, m)`.
+        doubt: by how much the form was lowered so as not to exceed the one it stands for: 0 where it is that one.
 
     Example:
         >>> pair = Pair.of(torch.diag(torch.tensor([1.0, -2.0])).double())
@@ -30,22 +31,27 @@ class Pair:
     form: Tensor
     eigenvalues: Tensor
     vectors: Tensor
+    doubt: float = 0.0
 
     @classmethod
-    def of(cls, form: Tensor, movable: Tensor | None = None) -> "Pair":
+    def of(cls, form: Tensor, movable: Tensor | None = None, doubt: float = 0.0) -> "Pair":
         """Decompose the block of the features `movable` `(d,)` bool, at least one; None: all."""
         if movable is None or bool(movable.all()):
             eigenvalues, vectors = torch.linalg.eigh(form)
-            return cls(form=form, eigenvalues=eigenvalues, vectors=vectors)
+            return cls(form=form, eigenvalues=eigenvalues, vectors=vectors, doubt=doubt)
         index = movable.nonzero()[:, 0]
         eigenvalues, block = torch.linalg.eigh(form[index][:, index])
         vectors = form.new_zeros(len(form), len(index))
         vectors[index] = block
-        return cls(form=form, eigenvalues=eigenvalues, vectors=vectors)
+        return cls(form=form, eigenvalues=eigenvalues, vectors=vectors, doubt=doubt)
 
     def reversed(self) -> "Pair":
-        """The rival against the class."""
-        return Pair(form=-self.form, eigenvalues=-self.eigenvalues.flip(0), vectors=self.vectors.flip(1))
+        """The rival against the class: lowered as well, by as much on the other side."""
+        form, values = -self.form, -self.eigenvalues.flip(0)
+        if self.doubt > 0:
+            form.diagonal().sub_(2 * self.doubt)
+            values = values - 2 * self.doubt
+        return Pair(form=form, eigenvalues=values, vectors=self.vectors.flip(1), doubt=self.doubt)
 
     @property
     def slack(self) -> float:

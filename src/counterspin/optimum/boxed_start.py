@@ -87,9 +87,13 @@ def nearest_in_halfspace(x: Tensor, low: Tensor, high: Tensor, normal: Tensor, n
     return torch.where(normal > 0, -1.0, 1.0) * torch.minimum(tau * normal.abs(), room), tau[:, 0]
 
 
-def flip_margin(form: Tensor, x: Tensor) -> Tensor:
-    """How far below 0 `z'Az` must be near `x` `(rows, d)` for any order of summation to see a flip `(rows,)`."""
-    return 4 * (x.shape[1] + 8) * _EPS * (x.abs() * (x.abs() @ form.abs())).sum(dim=1)
+def flip_margin(form: Tensor, x: Tensor, doubt: float = 0.0) -> Tensor:
+    """How far below 0 `z'Az` must be near `x` `(rows, d)` for any order of summation to see a flip `(rows,)`.
+
+    A quarter of it must do. A form lowered by `doubt` has to fall so far that the one it stands for flips, too.
+    """
+    rounding = 4 * (x.shape[1] + 8) * _EPS * (x.abs() * (x.abs() @ form.abs())).sum(dim=1)
+    return rounding + 16 * doubt * x.square().sum(dim=1) if doubt > 0 else rounding
 
 
 def first_crossing(form: Tensor, x: Tensor, step: Tensor, margin: Tensor) -> Tensor:
@@ -132,7 +136,9 @@ def negative_points(
         yield z
 
 
-def linearised_flips(form: Tensor, x: Tensor, low: Tensor, high: Tensor, start: Tensor | None = None) -> Flips:
+def linearised_flips(
+    form: Tensor, x: Tensor, low: Tensor, high: Tensor, start: Tensor | None = None, *, doubt: float = 0.0
+) -> Flips:
     """Flipping points found by a few linearisations.
 
     Args:
@@ -141,9 +147,10 @@ def linearised_flips(form: Tensor, x: Tensor, low: Tensor, high: Tensor, start: 
         low: lower ends of the box `(rows, d)`.
         high: upper ends `(rows, d)`.
         start: where the first one is taken `(rows, d)`; None: at `x`.
+        doubt: by how much the form was lowered.
     """
     best, distance = x.clone(), torch.full_like(x[:, 0], torch.inf)
-    margin = flip_margin(form, x)
+    margin = flip_margin(form, x, doubt)
     z, multiplier = x if start is None else start, distance
     for _ in range(_STEPS):
         image = z @ form

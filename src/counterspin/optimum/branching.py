@@ -19,7 +19,8 @@ __all__ = ["Bracket", "Expansion", "branch_and_bound"]
 
 _ROUNDING = 1e-13  # of coordinates, relative
 _PULLS = 4
-# Brackets are not closed beyond this: next to a sample, values differ from 0 by rounding alone.
+# Brackets are not closed beyond this share of the smallest length at which anything happens: next to a sample, values
+# differ from 0 by rounding alone.
 _RESOLUTION = 1e-9
 
 
@@ -95,6 +96,7 @@ def branch_and_bound(
     batch: int = 1024,
     beyond: float = 0.0,
     known: Tensor | None = None,
+    limit: Tensor | None = None,
 ) -> Bracket:
     r"""Bracket the smallest norm of a step u in a box with :math:`\min_j f_j(u) \le 0`, or :math:`\max_j f_j(u) \le 0`.
 
@@ -105,25 +107,31 @@ def branch_and_bound(
         norm: `"linf"`, `"l2"` or `"l1"`.
         rule: `"min"`: one function that is not positive suffices; `"max"`: all must be.
         stiffness: how fast the functions may turn along each variable `(d,)`, for the choice of where to divide.
-        tolerance: relative gap at which a sample is done; so is one with a gap of 1e-9.
+        tolerance: relative gap at which a sample is done; so is one with a gap of 1e-9 of its shortest variable, which
+            reaches to the end of the domain or as far as it takes to turn by one radian.
         nodes: cells per sample, at most.
         batch: cells per call of `expand`.
         beyond: how far below 0 a function must be for a point to count as flipped.
         known: lower bounds from elsewhere `(samples,)`.
+        limit: distance `(samples,)` at which a sample without a nearer flip is done; None: the search never stops
+            there.
     """
     samples = len(low)
     cells = _Cells(torch.arange(samples), low.clone(), high.clone(), torch.zeros(samples, dtype=low.dtype))
     upper = torch.full((samples,), torch.inf, dtype=low.dtype)
     offsets = torch.zeros_like(low)
     lower = torch.zeros_like(upper) if known is None else known.clone()
+    limit = upper.clone() if limit is None else limit
+    resolution = _RESOLUTION * _shortest(low, high, stiffness)
     spent = torch.zeros(samples, dtype=torch.long)
     done = torch.zeros(samples, dtype=torch.bool)
     while True:
-        cells = cells.take((cells.bound < upper[cells.row]).nonzero()[:, 0])
+        ceiling = torch.minimum(upper, limit)
+        cells = cells.take((cells.bound < ceiling[cells.row]).nonzero()[:, 0])
         nearest = torch.full_like(upper, torch.inf).scatter_reduce(0, cells.row, cells.bound, "amin")
         # A sample that is done has no cells left to speak for it.
-        lower = torch.maximum(lower, torch.minimum(nearest, upper)).where(~done, lower)
-        done = done | (lower >= (1 - tolerance) * upper - _RESOLUTION) | (spent >= nodes)
+        lower = torch.maximum(lower, torch.minimum(nearest, ceiling)).where(~done, lower)
+        done = done | (lower >= torch.minimum((1 - tolerance) * upper - resolution, limit)) | (spent >= nodes)
         cells = cells.take((~done[cells.row]).nonzero()[:, 0])
         if not len(cells.row):
             return Bracket(lower=lower, upper=upper, offsets=offsets, nodes=spent)
@@ -133,7 +141,15 @@ def branch_and_bound(
         centre, half = (taken.low + taken.high) / 2, (taken.high - taken.low) / 2
         expansion = expand(taken.row, centre, half)
         _note_flips(expansion, expand, taken, centre, norm, rule, beyond, upper, offsets)
-        cells = rest.joined(_halved(_narrowed(expansion, taken, centre, norm, rule, upper), stiffness))
+        ceiling = torch.minimum(upper, limit)
+        cells = rest.joined(_halved(_narrowed(expansion, taken, centre, norm, rule, ceiling), stiffness))
+
+
+def _shortest(low: Tensor, high: Tensor, stiffness: Tensor) -> Tensor:
+    """The smallest length of each sample `(samples,)` at which anything happens; 0 where it cannot move."""
+    reach = torch.maximum(-low, high)
+    length = torch.minimum(reach, 1 / stiffness).where(reach > 0, torch.inf).amin(dim=1)
+    return length.where(torch.isfinite(length), 0.0)
 
 
 def _nearest_of_each(cells: _Cells, quota: int) -> Tensor:
@@ -145,8 +161,8 @@ def _nearest_of_each(cells: _Cells, quota: int) -> Tensor:
     return torch.zeros_like(order, dtype=torch.bool).index_fill(0, order[rank < quota], True)
 
 
-def _narrowed(expansion: Expansion, cells: _Cells, centre: Tensor, norm: str, rule: str, upper: Tensor) -> _Cells:
-    """What of each cell may hold a flip nearer than the best one known, with its distance as bound."""
+def _narrowed(expansion: Expansion, cells: _Cells, centre: Tensor, norm: str, rule: str, ceiling: Tensor) -> _Cells:
+    """What of each cell may hold a flip nearer than the `ceiling` `(samples,)`, with its distance as bound."""
     count, functions, d = expansion.gradient.shape
     level = (expansion.gradient * centre[:, None]).sum(dim=-1) - expansion.value + expansion.below
     low, high = (end[:, None].expand(-1, functions, -1) for end in (cells.low, cells.high))
@@ -160,7 +176,7 @@ def _narrowed(expansion: Expansion, cells: _Cells, centre: Tensor, norm: str, ru
         bound = distance.amin(dim=1)
     else:
         low, high, bound = low.amax(dim=1), high.amin(dim=1), distance.amax(dim=1)
-    within = _within_reach(cells.low, cells.high, upper[cells.row], norm)
+    within = _within_reach(cells.low, cells.high, ceiling[cells.row], norm)
     low, high = torch.maximum(low, within[0]), torch.minimum(high, within[1])
     bound = torch.maximum(bound, cells.bound)
     keep = (torch.isfinite(bound) & (low <= high).all(dim=-1)).nonzero()[:, 0]

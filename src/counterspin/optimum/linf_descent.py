@@ -110,8 +110,9 @@ def shortened(problem: LinfProblem, v: Tensor) -> Tensor:
     """
     bend = (v * (v @ problem.pair.form)).sum(dim=1)
     fall = 2 * (problem.slope * v).sum(dim=1)
-    root = (fall.square() - 4 * bend * problem.height).clamp(min=0).sqrt()
-    share = 2 * problem.height * (1 + _BEHIND) / (root - fall)
+    height = problem.height + problem.behind
+    root = (fall.square() - 4 * bend * height).clamp(min=0).sqrt()
+    share = 2 * height * (1 + _BEHIND) / (root - fall)
     return torch.where((share > 0) & (share < 1), share, 1.0)[:, None] * v
 
 

@@ -2,7 +2,7 @@ r"""Nearest inputs, in the L-infinity norm and inside a box, at which a quadrati
 
 Deciding whether a quadratic form is positive on a box is NP-hard, so every sample gets a bracket: a certified radius
 from the convex relaxation of `counterspin.optimum.linf_problem`, raised by branch and bound, and the distance of a
-flipping point from descents.
+flipping point from descents. Affine maps before the encoding are lifted, see `counterspin.optimum.box_lift`.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from counterspin.optimum.affine_map import AffineMap
+from counterspin.optimum.box_lift import LiftedForms, image_ends
 from counterspin.optimum.linf_branching import branched_radius
 from counterspin.optimum.linf_descent import LinfPoints, descend, starts
 from counterspin.optimum.linf_problem import LinfProblem, PairShift, pair_form, pair_shift, problem_of
 from counterspin.optimum.linf_root import relaxed_radius
 from counterspin.optimum.linf_signs import positive_by_signs
-from counterspin.optimum.nearest import form_scores
 from counterspin.types import Box
 
 __all__ = ["LinfFlips", "LinfForms", "LinfSearch", "linf_forms", "nearest_linf_flips"]
@@ -49,13 +50,13 @@ class LinfForms:
     """Forms of all classes with what is computed from them once.
 
     Args:
-        forms: symmetric forms `(classes, d, d)` float64.
+        lifted: symmetric forms, of the features and a constant where a map shifts them.
         movable: indices of the features that may change `(n,)`.
         shifts: convexity of each ordered pair.
         positive: ordered pairs whose form is proved positive on the whole box but for 0, which never flip.
     """
 
-    forms: Tensor
+    lifted: LiftedForms
     movable: Tensor
     shifts: dict[tuple[int, int], PairShift]
     positive: frozenset[tuple[int, int]]
@@ -76,22 +77,30 @@ class LinfFlips:
     points: Tensor
 
 
-def linf_forms(forms: Tensor, movable: Tensor, box: Box) -> LinfForms:
+def linf_forms(forms: Tensor, movable: Tensor, box: Box, input_map: AffineMap | None = None) -> LinfForms:
     """One eigenvalue problem per pair of classes.
 
     Args:
-        forms: symmetric forms `(classes, d, d)` float64.
+        forms: symmetric forms `(classes, k, k)` float64.
         movable: features `(d,)` bool that may change.
         box: where adversarial inputs must stay.
+        input_map: what turns the features into the `k` encoded values; None: nothing does, `d = k`.
+
+    Raises:
+        ConditionsError: the map is constant.
     """
-    index = movable.nonzero()[:, 0]
+    lifted, index = LiftedForms.of(forms, input_map), movable.nonzero()[:, 0]
     shifts: dict[tuple[int, int], PairShift] = {}
     for own in range(len(forms)):
         for other in range(own):
-            shift = pair_shift((forms[own] - forms[other])[index][:, index])
-            shifts[own, other], shifts[other, own] = shift, shift.reversed()
-    positive = frozenset(pair for pair in shifts if positive_by_signs(forms[pair[0]] - forms[pair[1]], box))
-    return LinfForms(forms=forms, movable=index, shifts=shifts, positive=positive)
+            form, doubt = lifted.pair(own, other)
+            shift = pair_shift(form[index][:, index])
+            shifts[own, other], shifts[other, own] = shift, shift.reversed(doubt)
+    low, high = box.lower.to(forms), box.upper.to(forms)
+    if lifted.input_map is not None:
+        low, high = (end[0] for end in image_ends(lifted.input_map, low[None], high[None]))
+    positive = frozenset(pair for pair in shifts if positive_by_signs(forms[pair[0]] - forms[pair[1]], low, high))
+    return LinfForms(lifted=lifted, movable=index, shifts=shifts, positive=positive)
 
 
 def nearest_linf_flips(
@@ -108,7 +117,7 @@ def nearest_linf_flips(
 
     Args:
         prepared: from `linf_forms`, with the same box.
-        x: inputs `(batch, d)` float64, no row zero.
+        x: inputs `(batch, d)` float64, none encoded as zero.
         y: true classes `(batch,)`; a sample that is misclassified or tied has radius 0.
         box: where adversarial inputs must stay.
         generator: draws random starts.
@@ -150,7 +159,7 @@ class _Book:
 
     def __init__(self, prepared: LinfForms, x: Tensor, y: Tensor, target: Tensor | None, box: Box) -> None:
         self.prepared, self.x, self.y, self.target, self.box = prepared, x, y, target, box
-        scores = form_scores(prepared.forms, x)
+        scores = prepared.lifted.scores(x)
         self.standing = _margin(scores, y) > 0
         self.certified = torch.full_like(scores, torch.inf)
         self.upper = torch.full_like(scores[:, 0], torch.inf)
@@ -169,9 +178,10 @@ class _Book:
         lowest, highest = self.box.lower.to(moved)[movable], self.box.upper.to(moved)[movable]
         points[:, movable] = torch.minimum(torch.maximum(moved, lowest), highest)
         length = (points - self.x[rows]).abs().amax(dim=1)
-        seen = torch.isfinite(found.radius) & (points != 0).any(dim=1) & (length < self.upper[rows])
+        seen = torch.isfinite(found.radius) & (length < self.upper[rows])
         rows, points, length = rows[seen], points[seen], length[seen]
-        scores = form_scores(self.prepared.forms, points)
+        # A point encoded as zero has no scores, and no comparison with them holds.
+        scores = self.prepared.lifted.scores(points)
         flips = _margin(scores, self.y[rows]) <= 0
         if self.target is not None:
             flips = _margin(scores, self.target[rows]) >= 0
@@ -187,9 +197,10 @@ def _problems(book: _Book, chosen: Tensor) -> Iterator[tuple[Tensor, int, LinfPr
             rows = rows[~book.box.contains(book.x[rows])]
         if len(rows) == 0:
             continue
-        forms = book.prepared.forms
-        pair = pair_form(forms[own] - forms[other], book.prepared.movable, shift)
-        yield rows, other, problem_of(pair, book.x[rows], book.box)
+        lifted = book.prepared.lifted
+        form, doubt = lifted.pair(own, other)
+        pair = pair_form(form, book.prepared.movable, shift)
+        yield rows, other, problem_of(pair, lifted.points(book.x[rows]), lifted.box(book.box), doubt)
 
 
 def _bracket(

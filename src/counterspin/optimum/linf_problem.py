@@ -40,10 +40,10 @@ class PairShift:
     spectrum: tuple[float, float]
     shift: float
 
-    def reversed(self) -> "PairShift":
-        """Of the block with the opposite sign."""
-        lowest, highest = self.spectrum
-        return PairShift(spectrum=(-highest, -lowest), shift=max(highest, 0.0))
+    def reversed(self, doubt: float = 0.0) -> "PairShift":
+        """Of the block with the opposite sign, where both were lowered by `doubt`."""
+        lowest, highest = -self.spectrum[1] - 2 * doubt, -self.spectrum[0] - 2 * doubt
+        return PairShift(spectrum=(lowest, highest), shift=max(-lowest, 0.0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,6 +79,7 @@ class LinfProblem:
         height_doubt: rounding of `height` `(rows,)`.
         slope: half the gradient at the sample on the movable features `(rows, n)`.
         slope_doubt: rounding of `slope` `(rows, n)`.
+        behind: how far below 0 the margin of a lowered form must be for the true one to flip `(rows,)`.
         down: lowest admissible step `(rows, n)`, at most 0, minus infinity without a bound.
         up: highest admissible step `(rows, n)`, at least 0.
     """
@@ -88,6 +89,7 @@ class LinfProblem:
     height_doubt: Tensor
     slope: Tensor
     slope_doubt: Tensor
+    behind: Tensor
     down: Tensor
     up: Tensor
 
@@ -99,6 +101,7 @@ class LinfProblem:
             height_doubt=self.height_doubt[rows],
             slope=self.slope[rows],
             slope_doubt=self.slope_doubt[rows],
+            behind=self.behind[rows],
             down=self.down[rows],
             up=self.up[rows],
         )
@@ -112,8 +115,8 @@ class LinfProblem:
         return torch.maximum(-self.down, self.up).amax(dim=1)
 
     def margin(self, v: Tensor) -> Tensor:
-        """`m(v)` `(rows,)` of steps `(rows, n)`."""
-        return self.height + (v * (v @ self.pair.form + 2 * self.slope)).sum(dim=1)
+        """`m(v)` `(rows,)` of steps `(rows, n)`, as far above a lowered form as makes what is at most 0 a flip."""
+        return self.height + self.behind + (v * (v @ self.pair.form + 2 * self.slope)).sum(dim=1)
 
     def linear_radius(self) -> Tensor:
         """Radius `(rows,)` at which the margin would vanish if it were linear: no bound, an order of rivals."""
@@ -200,10 +203,16 @@ def pair_form(whole: Tensor, movable: Tensor, shift: PairShift) -> PairForm:
     )
 
 
-def problem_of(pair: PairForm, x: Tensor, box: Box) -> LinfProblem:
+def problem_of(pair: PairForm, x: Tensor, box: Box, doubt: float = 0.0) -> LinfProblem:
     """The margins of samples `(rows, d)` inside `box`.
 
     A sample that lies a rounding outside the box may stay where it is.
+
+    Args:
+        pair: the form of a class against a rival.
+        x: the samples.
+        box: where they must stay.
+        doubt: by how much the form was lowered so as not to exceed the one it stands for.
     """
     eta = 2 * (x.shape[1] + 8) * _EPS
     image = x @ pair.whole
@@ -218,6 +227,7 @@ def problem_of(pair: PairForm, x: Tensor, box: Box) -> LinfProblem:
         height_doubt=eta * (x.abs() * heavy).sum(dim=1),
         slope=image[:, index],
         slope_doubt=eta * heavy[:, index],
+        behind=8 * doubt * x.square().sum(dim=1),
         down=down,
         up=up,
     )

@@ -3,12 +3,10 @@
 import torch
 from torch import Tensor
 
-from counterspin.types import Box
-
 __all__ = ["positive_by_signs"]
 
 
-def positive_by_signs(form: Tensor, box: Box) -> bool:
+def positive_by_signs(form: Tensor, low: Tensor, high: Tensor) -> bool:
     r"""Whether :math:`z^T A z > 0` for all `z` of the box but 0 is proved by a split of the form.
 
     Where no two features `i`, `j` of the box can differ in sign from :math:`\sigma_i \sigma_j`, entries
@@ -18,16 +16,17 @@ def positive_by_signs(form: Tensor, box: Box) -> bool:
 
     Args:
         form: symmetric `A` `(d, d)` float64.
-        box: the box.
+        low: lower ends of the box `(d,)`.
+        high: upper ends `(d,)`.
 
     Example:
-        >>> form = torch.tensor([[1.0, 5.0], [5.0, 1.0]]).double()
-        >>> positive_by_signs(form, Box.uniform(0, 1, features=2)), positive_by_signs(form, Box.unbounded(2))
+        >>> form, one = torch.tensor([[1.0, 5.0], [5.0, 1.0]]).double(), torch.ones(2).double()
+        >>> positive_by_signs(form, 0 * one, one), positive_by_signs(form, -one, one)
         (True, False)
     """
     if bool((form.diagonal() <= 0).any()):
         return False
-    sign = torch.where(box.lower >= 0, 1.0, torch.where(box.upper <= 0, -1.0, 0.0)).to(form)
+    sign = torch.where(low >= 0, 1.0, torch.where(high <= 0, -1.0, 0.0)).to(form)
     both = sign[:, None] * sign
     helpful = both * (both * form).clamp(min=0)
     helpful.fill_diagonal_(0.0)

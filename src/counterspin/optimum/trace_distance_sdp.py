@@ -100,7 +100,7 @@ def _solve(solver: Any, form: Tensor, rho: Tensor, real: bool) -> tuple[Tensor, 
     problem = solver.Problem(solver.Minimize(solver.trace(positive)), constraints)
     with warnings.catch_warnings():
         # What an iterate is worth is measured here, whatever the solver thinks of its accuracy.
-        warnings.simplefilter("ignore")
+        warnings.filterwarnings("ignore", message="Solution may be inaccurate", category=UserWarning)
         try:
             problem.solve(solver="CLARABEL", tol_gap_abs=_TOLERANCE, tol_gap_rel=_TOLERANCE, tol_feas=_TOLERANCE)
         except solver.error.SolverError:

@@ -25,7 +25,7 @@ class Distances:
         attacks: of each minimum-norm attack, by name.
         union: nearest point of all attacks together, without the exact method.
         proved: distance within which no attack can succeed; None without a certificate.
-        exact: whether `proved` is the exact distance of every correctly classified sample.
+        exact: whether `proved` is the exact distance of every correctly classified sample, or beyond the largest ε.
         correct: samples classified correctly.
         largest: the largest ε; beyond it nothing is counted.
     """
@@ -77,13 +77,15 @@ def found_distances(
     last = {name: budgets[-1].distance for name, budgets in results.items()}
     union = torch.stack([found for name, found in last.items() if name not in EXACT_ATTACKS]).amin(dim=0)
     proved, exact = _proved(record, store)
+    largest = record.budgets[-1].eps
     return Distances(
         attacks={name: scaled(last[name]) for name in nearest},
         union=scaled(union),
         proved=None if proved is None else scaled(proved),
-        exact=exact is not None and bool(exact[correct].all()),
+        # A search may end at the largest ε, beyond which no curve is drawn.
+        exact=proved is not None and exact is not None and bool((exact | (proved > largest * scale))[correct].all()),
         correct=correct,
-        largest=record.budgets[-1].eps,
+        largest=largest,
     )
 
 

@@ -1,6 +1,8 @@
 """How the report says things: numbers, intervals and the headline in plain words."""
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from counterspin.evaluation.records import AuditRecord, BudgetRecord, Measured, SanityRecord
 from counterspin.evaluation.statistics import rule_of_three
@@ -15,6 +17,7 @@ __all__ = [
     "headline",
     "headline_budget",
     "interval",
+    "route_sentence",
     "share",
     "undecided_note",
     "verdict_mark",
@@ -98,12 +101,30 @@ def checks_sentence(record: AuditRecord) -> str:
     statuses = Counter(check.status for check in record.sanity.checks)
     decided = statuses["PASS"] + statuses["WARN"] + statuses["FAIL"]
     skipped = f", {statuses['SKIP']} skipped" if statuses["SKIP"] else ""
+    if record.budget is not None and record.budget.reached and record.sanity.verdict != "fail":
+        return f"Audit incomplete, its budget was reached: {statuses['PASS']} of {decided} checks passed{skipped}."
     if record.sanity.verdict == "fail":
         return f"Audit unreliable: {statuses['FAIL']} of {decided} checks failed{skipped}."
     if record.sanity.verdict == "warn":
         passed = f"{statuses['PASS']} of {decided} checks passed"
         return f"Audit reliable, with warnings: {passed}, {statuses['WARN']} warned{skipped}."
     return f"Audit reliable: {statuses['PASS']} of {decided} checks passed{skipped}."
+
+
+def route_sentence(model: Mapping[str, Any]) -> str:
+    """How a model of another library was taken in, and in which features budgets are measured.
+
+    Example:
+        >>> route_sentence({"library": "torch.Module", "route": "wrapped", "space": "features as given", "repairs": []})
+        'The model is a torch.Module and computed by its own library. ε is measured in features as given.'
+    """
+    how = {
+        "imported": "read into counterspin, with the same values and gradients",
+        "wrapped": "computed by its own library",
+        "native": "computed by counterspin",
+    }[model["route"]]
+    mended = "".join(f" Mended: {repair}." for repair in model["repairs"])
+    return f"The model is a {model['library']} and {how}.{mended} ε is measured in {model['space']}."
 
 
 def exact_note(record: AuditRecord) -> str:

@@ -13,7 +13,7 @@ from counterspin.simulation.folding import (
 )
 from counterspin.simulation.heisenberg import form_times, score_range
 from counterspin.simulation.run import final_states, outcome_distributions, run, sample_scores
-from counterspin.simulation.shift import shift_jacobian, shift_rule
+from counterspin.simulation.shift import shift_jacobian, shift_rule, shifted_angles, shifted_circuits
 
 __all__ = [
     "ENGINES",
@@ -39,4 +39,6 @@ __all__ = [
     "score_range",
     "shift_jacobian",
     "shift_rule",
+    "shifted_angles",
+    "shifted_circuits",
 ]

@@ -17,7 +17,7 @@ from counterspin.simulation.program import Program
 from counterspin.simulation.shots import sampled_distribution
 from counterspin.simulation.statevector import encode_amplitudes, evolve, initial_state, probabilities
 
-__all__ = ["shift_jacobian", "shift_rule"]
+__all__ = ["shift_jacobian", "shift_rule", "shifted_angles", "shifted_circuits"]
 
 # How an outcome distribution is read: as it is, or from finite shots.
 _Reading = Callable[[Tensor], Tensor]
@@ -101,9 +101,21 @@ def shift_jacobian(
     return scores, jacobian, (1 + executed) * len(settings(readout.measurement, circuit.qubits))
 
 
+def shifted_circuits(circuit: Circuit) -> int:
+    """How many shifted circuits one input gradient takes, per sample and setting of the readout.
+
+    Example:
+        >>> from counterspin.circuits import feature
+        >>> shifted_circuits(Circuit(1).add("RY", 0, feature(0)))
+        2
+    """
+    turned = 0 if circuit.amplitudes is None else 2 * circuit.amplitudes.features
+    return len(shifted_angles(circuit)) + turned
+
+
 @lru_cache(maxsize=256)
-def _shifted_angles(circuit: Circuit) -> tuple[tuple[int, float, float], ...]:
-    """(column among the per-sample angles, coefficient, shift) of every shifted circuit."""
+def shifted_angles(circuit: Circuit) -> tuple[tuple[int, float, float], ...]:
+    """(column among the angles that hold an input, coefficient, shift) of every shifted gate angle."""
     found, column = [], 0
     for gate in circuit.gates:
         for position, angle in enumerate(gate.angles):
@@ -117,7 +129,7 @@ def _shifted_angles(circuit: Circuit) -> tuple[tuple[int, float, float], ...]:
 def _angle_part(
     program: Program, start: Tensor, angles: AngleValues, readout: Readout, slopes: Tensor, read: _Reading
 ) -> tuple[Tensor, int]:
-    shifts = _shifted_angles(program.circuit)
+    shifts = shifted_angles(program.circuit)
     batch, columns = angles.per_sample.shape
     total = slopes.new_zeros(batch, readout.classes, slopes.shape[1])
     start = start.expand(batch, -1)

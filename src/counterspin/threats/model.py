@@ -13,7 +13,7 @@ from counterspin.threats.budget import QueryBudget
 from counterspin.threats.constraints import Constraints, Group
 from counterspin.types import Box
 
-__all__ = ["L0", "L1", "L2", "Linf", "Norm", "ThreatModel", "Units"]
+__all__ = ["L0", "L1", "L2", "Linf", "Norm", "ThreatModel", "Units", "check_words"]
 
 Norm = Literal["linf", "l2", "l1", "l0"]
 Units = Literal["feature", "relative"]
@@ -80,13 +80,7 @@ class ThreatModel:
 
     def __post_init__(self) -> None:
         """Refuse what makes no threat."""
-        for name, value, allowed in (
-            ("norm", self.norm, get_args(Norm)),
-            ("units", self.units, get_args(Units)),
-            ("box", self.box, get_args(BoxRule)),
-        ):
-            if value not in allowed:
-                raise UsageError(f"{name} is {value!r}; allowed: {', '.join(allowed)}.")
+        check_words(norm=self.norm, units=self.units, box=self.box)
         if not self.eps:
             raise UsageError("eps is empty; give at least one budget, for example eps=(0.1,).")
         if not all(0 < e <= _LARGEST for e in self.eps):
@@ -178,6 +172,21 @@ class ThreatModel:
             **self.constraints.to_json(),
             "budget": None if self.budget is None else self.budget.to_json(),
         }
+
+
+def check_words(*, norm: str | None = None, units: str | None = None, box: str | None = None) -> None:
+    """Refuse a norm, units or a box rule that no threat has; None is not looked at.
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    for name, value, allowed in (
+        ("norm", norm, get_args(Norm)),
+        ("units", units, get_args(Units)),
+        ("box", box, get_args(BoxRule)),
+    ):
+        if value is not None and value not in allowed:
+            raise UsageError(f"{name} is {value!r}; allowed: {', '.join(allowed)}.")
 
 
 def Linf(*eps: float, **options: Unpack[_Options]) -> ThreatModel:

@@ -115,6 +115,25 @@ def test_a_decision_that_the_noise_moves_has_radius_zero():
     assert bounds[1] == 0
 
 
+@pytest.mark.parametrize("strength", [0.2, 0.8])
+def test_outcome_k_mod_10_of_64_is_judged_under_the_noise(strength):
+    # Classes 0 to 3 own 7 outcomes and the others 6: a noisy margin is that of the clean one plus strength / 64.
+    model, x, clean = amplitude_groups(3, 10, qubits=6, samples=300)
+    certificate, threat = DepolarizingPrivacyCertificate(strength=strength), L2(0.1, box="none")
+    noisy = fold(model.circuit, model.weights, model.readout, NoiseModel(global_depolarizing=strength))
+    decided = noisy.scores(x).argmax(dim=1)
+    moved = decided != clean
+    assert 0 < int(moved.sum()) < len(x)
+    assert bool((decided[moved] < 4).all())
+    right = certificate(model, x, decided, threat)
+    assert bool((right.radius_lower > 0).all())
+    assert bool(torch.isinf(right.radius_upper).all())
+    assert bool((right.radius_lower <= nearest_flips(noisy.forms(), x, decided).upper).all())
+    wrong = certificate(model, x, clean, threat)
+    assert torch.equal(wrong.radius_lower[~moved], right.radius_lower[~moved])
+    assert wrong.radius_lower[moved].tolist() == wrong.radius_upper[moved].tolist() == [0.0] * int(moved.sum())
+
+
 @pytest.mark.parametrize("strength", [0.0, 1.0, -0.2, float("nan")])
 def test_strengths_are_checked(strength):
     with pytest.raises(ConditionsError, match="above 0 and below 1"):

@@ -124,3 +124,14 @@ def test_a_file_and_the_errors_of_files(tmp_path) -> None:
     path.write_text(TWO + "qreg q[1];\nfoo q[0];")
     with pytest.raises(Exception, match=r"bell\.qasm, line 4, column 1: gate 'foo' is unknown"):
         load_qasm(path)
+
+
+def test_what_is_said_of_the_circuit_as_a_model_is_kept() -> None:
+    program = read_program(
+        "OPENQASM 3.0;\n// counterspin: readout P[0,1]: 00 11 |  01 10\n// counterspin: bounds 0 1\n"
+        "input float x0; input array[float[64], 2] w; qubit[2] q; U(x0 + w[1], w[0], 0) q[1];\n"
+        "// counterspin: values w=0.1,0.2\n"
+    )
+    assert program.notes == {"readout": "P[0,1]: 00 11 | 01 10", "bounds": "0 1", "values": "w=0.1,0.2"}
+    assert program.weights == {"w[0]": 0, "w[1]": 1}
+    assert program.declared == ("x0", "w")

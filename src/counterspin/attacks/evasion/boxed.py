@@ -7,13 +7,16 @@ from torch import Tensor
 
 from counterspin.attacks.base import Attack, Ball
 from counterspin.attacks.oracle import Oracle
-from counterspin.errors import CapabilityError, ConditionsError
+from counterspin.errors import ConditionsError
+from counterspin.models.affine import unwrapped
+from counterspin.models.flips import FlipSolver
 from counterspin.optimum.boxed import nearest_boxed_flips
 from counterspin.threats import ThreatModel
-from counterspin.types import Classifier, HasEffectiveObservables
+from counterspin.types import Classifier
 
 __all__ = ["BoxedL2Attack"]
 
+_MAX_FEATURES = 4096
 # The nearest point is next to a tie, which another order of summation may decide either way: also try a hair beyond it.
 _NUDGES = (0.0, 1e-9, 1e-7)
 
@@ -25,7 +28,8 @@ class BoxedL2Attack(Attack):
     .. math:: \min_{l \le z \le u} \|z - x\|_2 \quad\text{s.t.}\quad z^\top (M_y - M_j)\, z \le 0 \ \text{ for some } j
 
     The flip comes with a lower bound, see `counterspin.optimum.nearest_boxed_flips`: whether a sample that survives has
-    no flip within the budget at all is what the certificate boxed-l2 says. Features that a mask freezes stay put. A
+    no flip within the budget at all is what the certificate boxed-l2 says. An affine map of the features before the
+    encoding is served as well. Features that a mask freezes stay put. A
     targeted attack with more than two classes has several constraints at once and is refused.
     """
 
@@ -40,7 +44,8 @@ class BoxedL2Attack(Attack):
         return "exact-boxed"
 
     def _check_threat(self, model: Classifier, threat: ThreatModel) -> None:
-        super()._check_threat(model, threat)
+        # Behind an affine map it is the body that has observables.
+        super()._check_threat(unwrapped(model)[0], threat)
         if threat.box != "data" or model.bounds.is_unbounded:
             raise ConditionsError("attack exact-boxed works inside a box, which this threat has not; use exact.")
         if bool(model.bounds.periodic.any()):
@@ -55,24 +60,28 @@ class BoxedL2Attack(Attack):
                 f"attack exact-boxed is untargeted for more than two classes (the model has {model.classes}); "
                 "use target=None, or APGD with a target."
             )
-        if isinstance(model, HasEffectiveObservables):
-            # Refuses circuits that take data through gate angles; folded once, the model keeps it.
-            model.effective_observables()
+        # Refuses models that are no quadratic form; folded once, the model keeps it.
+        if not isinstance(FlipSolver.of(model).forms, Tensor) or model.bounds.features > _MAX_FEATURES:
+            raise ConditionsError(
+                f"attack exact-boxed works on dense forms of at most {_MAX_FEATURES} values, and the model has more; "
+                "use APGD."
+            )
 
     def _run(self, oracle: Oracle, start: Tensor, ball: Ball, generator: torch.Generator) -> None:
-        if not isinstance(oracle.model, HasEffectiveObservables):
-            raise CapabilityError("attack exact-boxed needs a model with effective observables.")
-        forms = oracle.model.effective_observables().forms()
+        solver = FlipSolver.of(oracle.model)
+        if not isinstance(solver.forms, Tensor):
+            return  # refused above
         copies = ball.rows // len(oracle.y)
         # Features that a mask freezes have no width in any ball; flips beyond the budget are of no use.
         movable = (ball.upper > ball.lower).any(dim=0)
         nearest = nearest_boxed_flips(
-            forms,
+            solver.forms,
             ball.center,
             oracle.y.repeat(copies),
             oracle.model.bounds,
             movable=None if bool(movable.all()) else movable,
             within=1.001 * ball.radius[:, 0],
+            input_map=solver.input_map,
         )
         step = nearest.points - ball.center
         for nudge in _NUDGES:

@@ -3,6 +3,7 @@
 from counterspin.attacks.gradients.autodiff import Autodiff
 from counterspin.attacks.gradients.averaging import EOT
 from counterspin.attacks.gradients.base import Evaluation, GradientSource, Objective
+from counterspin.attacks.gradients.device_shift import DeviceShift
 from counterspin.attacks.gradients.parameter_shift import ParameterShift
 from counterspin.attacks.gradients.simultaneous import SPSA
 from counterspin.attacks.gradients.transfer import TransferGradient, Twin
@@ -11,6 +12,7 @@ __all__ = [
     "EOT",
     "SPSA",
     "Autodiff",
+    "DeviceShift",
     "Evaluation",
     "GradientSource",
     "Objective",

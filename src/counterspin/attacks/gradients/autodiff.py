@@ -22,6 +22,10 @@ class Autodiff(GradientSource):
         if isinstance(model, Differentiable) and not model.differentiable:
             raise not_differentiable(model)
 
+    def price(self, model: Classifier, rows: int) -> Cost:
+        """One call, and one backward per row."""
+        return call_cost(model, rows) + Cost(backwards=rows)
+
     def __call__(
         self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
     ) -> Evaluation:
@@ -39,5 +43,4 @@ class Autodiff(GradientSource):
             (gradient,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
         if gradient is None:
             raise not_differentiable(model)
-        cost = call_cost(model, len(x)) + Cost(backwards=len(x))
-        return Evaluation(scores.detach(), value.detach(), gradient, cost)
+        return Evaluation(scores.detach(), value.detach(), gradient, self.price(model, len(x)))

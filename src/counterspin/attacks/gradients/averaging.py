@@ -46,6 +46,10 @@ class EOT(GradientSource):
         """Refuse what the source refuses."""
         self.source.check(model)
 
+    def price(self, model: Classifier, rows: int) -> Cost:
+        """Each evaluation is paid for."""
+        return sum((self.source.price(model, rows) for _ in range(self.samples)), Cost())
+
     def __call__(
         self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
     ) -> Evaluation:

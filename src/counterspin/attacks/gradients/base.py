@@ -60,6 +60,10 @@ class GradientSource(ABC):
         """
 
     @abstractmethod
+    def price(self, model: Classifier, rows: int) -> Cost:
+        """What a gradient at `rows` points costs, before it runs: the `cost` of its `Evaluation`, never less."""
+
+    @abstractmethod
     def __call__(
         self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
     ) -> Evaluation:

@@ -1,6 +1,9 @@
 """Gradients from shifted circuits, as on hardware."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -8,6 +11,9 @@ from torch import Tensor
 from counterspin.attacks.gradients.base import Evaluation, GradientSource, Objective, check_count, check_generator
 from counterspin.errors import CapabilityError
 from counterspin.types import Classifier, Cost, HasChannels, HasCircuit
+
+if TYPE_CHECKING:
+    from counterspin.circuits import Circuit, Readout
 
 __all__ = ["ParameterShift"]
 
@@ -49,6 +55,18 @@ class ParameterShift(GradientSource):
                 "use gradient=Autodiff()."
             )
 
+    def price(self, model: Classifier, rows: int) -> Cost:
+        """Every shifted circuit in every setting of the readout; finite shots are those of the shifted circuits."""
+        # Imported here: an attack by autodiff on a user's own model needs no simulator.
+        from counterspin.simulation import shifted_circuits
+        from counterspin.simulation.measurement import settings
+
+        circuit, readout = _shown(model)
+        unshifted = len(settings(readout.measurement, circuit.qubits))
+        circuits = (1 + shifted_circuits(circuit)) * unshifted
+        shots = 0 if self.shots is None else rows * (circuits - unshifted) * self.shots
+        return Cost(forwards=rows, circuits=rows * circuits, shots=shots)
+
     def __call__(
         self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
     ) -> Evaluation:
@@ -58,18 +76,16 @@ class ParameterShift(GradientSource):
             CapabilityError: the model shows no circuit.
             UsageError: finite shots without a generator.
         """
-        # Imported here: an attack by autodiff on a user's own model needs no simulator.
         from counterspin.simulation import shift_jacobian
-        from counterspin.simulation.measurement import settings
 
         if not isinstance(model, HasCircuit) or isinstance(model, HasChannels):
-            raise CapabilityError(f"model ({type(model).__name__}) shows no bare circuit; use gradient=Autodiff().")
+            raise _no_circuit(model)
         source = None if self.shots is None else check_generator(self, generator)
         with torch.enable_grad():
             leaf = x.detach().clone().requires_grad_()
             inputs = model.circuit_inputs(leaf)
         weights = model.weights.detach().to(x.dtype)
-        scores, jacobian, circuits = shift_jacobian(
+        scores, jacobian, _ = shift_jacobian(
             model.circuit, inputs.detach(), weights, model.readout, shots=self.shots, generator=source
         )
         with torch.enable_grad():
@@ -79,6 +95,14 @@ class ParameterShift(GradientSource):
         gradient = torch.einsum("bk,bki->bi", outer, jacobian)
         if inputs is not leaf:
             (gradient,) = torch.autograd.grad(inputs, leaf, gradient)
-        n, unshifted = len(x), len(settings(model.readout.measurement, model.circuit.qubits))
-        shots = 0 if self.shots is None else n * (circuits - unshifted) * self.shots
-        return Evaluation(knob.detach(), value.detach(), gradient, Cost(forwards=n, circuits=n * circuits, shots=shots))
+        return Evaluation(knob.detach(), value.detach(), gradient, self.price(model, len(x)))
+
+
+def _shown(model: Classifier) -> tuple[Circuit, Readout]:
+    if not isinstance(model, HasCircuit) or isinstance(model, HasChannels):
+        raise _no_circuit(model)
+    return model.circuit, model.readout
+
+
+def _no_circuit(model: Classifier) -> CapabilityError:
+    return CapabilityError(f"model ({type(model).__name__}) shows no bare circuit; use gradient=Autodiff().")

@@ -51,6 +51,10 @@ class SPSA(GradientSource):
     def check(self, model: Classifier) -> None:
         """Every model has scores."""
 
+    def price(self, model: Classifier, rows: int) -> Cost:
+        """Two calls per direction, and one at the points themselves."""
+        return sum((call_cost(model, rows) for _ in range(2 * self.directions + 1)), Cost())
+
     def __call__(
         self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
     ) -> Evaluation:
@@ -61,7 +65,6 @@ class SPSA(GradientSource):
         """
         source = check_generator(self, generator)
         gradient = torch.zeros_like(x)
-        cost = Cost()
         with torch.no_grad():
             scores = checked_scores(model, x)
             for _ in range(self.directions):
@@ -72,6 +75,4 @@ class SPSA(GradientSource):
                 )
                 gradient += rise[:, None] / (2 * self.radius) * direction
             value = objective(scores)
-        for _ in range(2 * self.directions + 1):
-            cost += call_cost(model, len(x))
-        return Evaluation(scores, value, gradient / self.directions, cost)
+        return Evaluation(scores, value, gradient / self.directions, self.price(model, len(x)))

@@ -24,7 +24,8 @@ class Twin(GradientSource):
     """The gradient of the model's own `twin` by autograd; value and scores from the model.
 
     Per sample it costs one call of the model, and one backward on the twin. The twin is the attacker's simulator: what
-    it evaluates is no query.
+    it evaluates is no query. On a device under an execution budget it is the gradient to take: shifted circuits cost
+    tens to hundreds of circuits where this costs one.
     """
 
     averages: ClassVar[bool] = True
@@ -32,6 +33,10 @@ class Twin(GradientSource):
     def check(self, model: Classifier) -> None:
         """Refuse a model without a differentiable twin."""
         Autodiff().check(_twin(model))
+
+    def price(self, model: Classifier, rows: int) -> Cost:
+        """One call of the model, and one backward on the twin per row."""
+        return _price(model, rows)
 
     def __call__(
         self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
@@ -77,6 +82,10 @@ class TransferGradient(GradientSource):
             )
         Autodiff().check(mine)
 
+    def price(self, model: Classifier, rows: int) -> Cost:
+        """One call of the model, and one backward on the surrogate per row."""
+        return _price(model, rows)
+
     def __call__(
         self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
     ) -> Evaluation:
@@ -102,7 +111,11 @@ def _transferred(model: Classifier, surrogate: Classifier, x: Tensor, objective:
     read = objective if surrogate.outputs == model.outputs else partial(objective, outputs=surrogate.outputs)
     with frozen(surrogate):
         gradient = Autodiff()(surrogate, x, read).gradient
-    return Evaluation(scores, value, gradient, call_cost(model, len(x)) + Cost(backwards=len(x)))
+    return Evaluation(scores, value, gradient, _price(model, len(x)))
+
+
+def _price(model: Classifier, rows: int) -> Cost:
+    return call_cost(model, rows) + Cost(backwards=rows)
 
 
 def _weights_digest(model: Classifier) -> str | None:

@@ -17,13 +17,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.certificates.base import Assumptions
+from counterspin.certificates.base import Assumptions, Task
 from counterspin.certificates.states.probabilities import (
     ProbabilityCertificate,
     checked_probabilities,
     own_and_runner_up,
 )
 from counterspin.errors import ConditionsError, InputError
+from counterspin.types import Classifier
 
 __all__ = ["DepolarizingPrivacyCertificate", "privacy_trace_distance"]
 
@@ -70,8 +71,8 @@ def _check_strength(strength: float) -> None:
 class DepolarizingPrivacyCertificate(ProbabilityCertificate):
     """`privacy_trace_distance` in feature units, of the model *under* global depolarising noise.
 
-    The noise is this certificate's setting: the model is called without it. A sample whose decision the noise itself
-    moves away from the label has radius 0.
+    The noise is this certificate's setting: the model is called without it, and radii are those of the decisions under
+    it. Where the outcome groups are unequal the noise itself moves decisions, away from a label or onto it.
 
     Args:
         strength: p of the global depolarising channel before the measurement, above 0 and below 1.
@@ -92,6 +93,7 @@ class DepolarizingPrivacyCertificate(ProbabilityCertificate):
     """
 
     name: ClassVar[str] = "depolarizing-privacy"
+    in_state_space: ClassVar[str] = "privacy_trace_distance"
 
     strength: float
 
@@ -100,8 +102,18 @@ class DepolarizingPrivacyCertificate(ProbabilityCertificate):
         _check_strength(self.strength)
 
     def _trace_distance(self, probabilities: Tensor, y: Tensor, shares: Tensor) -> Tensor:
-        noisy = (1 - self.strength) * probabilities + self.strength * shares
-        return privacy_trace_distance(noisy, y, self.strength, float(shares.min()))
+        return privacy_trace_distance(self._noisy(probabilities, shares), y, self.strength, float(shares.min()))
+
+    def _noisy(self, probabilities: Tensor, shares: Tensor) -> Tensor:
+        return (1 - self.strength) * probabilities + self.strength * shares
+
+    def _stands(self, model: Classifier, task: Task) -> Tensor:
+        """Samples `(batch,)` whose label wins without a tie under the noise."""
+        prepared = self._prepare(model, task.threat)
+        own, other = own_and_runner_up(
+            self._noisy(self._probabilities(model, prepared, task.x), prepared.shares), task.y
+        )
+        return own > other
 
     def _assumptions(self, box: Any, notes: tuple[str, ...]) -> Assumptions:
         under = f"of the classifier under global depolarising noise of strength {self.strength:g} before measurement"

@@ -65,10 +65,12 @@ class ProbabilityCertificate(Certificate):
     A pure state at trace distance :math:`T = \sin\theta` from `x / ‖x‖` stands for a ray of inputs whose nearest point
     to `x` is :math:`\|x\| T` away. The radius also holds inside a box and against a target class.
 
-    The theorems are about probabilities: readouts with expectation values, a linear head or a bias are refused.
+    The theorems are about probabilities: readouts with expectation values, a linear head or a bias are refused. A
+    subclass names in `in_state_space` the function of class probabilities that serves every encoding.
     """
 
     requires: ClassVar[tuple[str, ...]] = ("circuit",)
+    in_state_space: ClassVar[str]
 
     def _prepare(self, model: Any, threat: ThreatModel) -> PreparedReadout:
         circuit, readout = model.circuit, model.readout
@@ -87,20 +89,20 @@ class ProbabilityCertificate(Certificate):
         if circuit.amplitudes is None or circuit.depends_on_inputs_by_gates:
             raise ConditionsError(
                 f"certificate {self.name} turns its state-space radius into features for amplitude encodings only; "
-                "this circuit encodes data in gate angles."
+                f"this circuit encodes data in gate angles, so use {self.in_state_space} on its class probabilities."
             )
         middle = torch.where(torch.isfinite(model.bounds.lower), model.bounds.lower, 0.0).double()[None]
         # Identity of the object, not equal values: a front may leave this sample alone and stretch its neighbours.
         if model.circuit_inputs(middle) is not middle:
             raise ConditionsError(
                 f"certificate {self.name} needs the features themselves as amplitudes; model ({type(model).__name__}) "
-                "maps them classically first."
+                f"maps them classically first, so use {self.in_state_space} on its class probabilities."
             )
         sizes = torch.tensor([len(group) for group in measurement.groups], dtype=torch.float64)
         return PreparedReadout(scale=scale, shares=sizes / 2 ** len(measurement.measured))
 
     def _radii(self, model: Any, prepared: PreparedReadout, task: Task) -> Radii:
-        probabilities = checked_scores(model, task.x) / prepared.scale
+        probabilities = self._probabilities(model, prepared, task.x)
         own = torch.nn.functional.one_hot(task.y, probabilities.shape[1]).to(probabilities)
         pessimistic = (probabilities + _ROUNDING * (1 - 2 * own)).clamp(min=0)
         distance = self._trace_distance(pessimistic, task.y, prepared.shares)
@@ -108,6 +110,9 @@ class ProbabilityCertificate(Certificate):
         lower, notes = in_norm_of(task.threat, lengths * distance, task.x.shape[1])
         box = "none" if task.box.is_unbounded else "not used"
         return Radii.below(lower, self._assumptions(box, notes))
+
+    def _probabilities(self, model: Any, prepared: PreparedReadout, x: Tensor) -> Tensor:
+        return checked_scores(model, x) / prepared.scale
 
     @abstractmethod
     def _trace_distance(self, probabilities: Tensor, y: Tensor, shares: Tensor) -> Tensor:

@@ -157,6 +157,7 @@ class WeberCertificate(ProbabilityCertificate):
     """
 
     name: ClassVar[str] = "weber"
+    in_state_space: ClassVar[str] = "weber_infidelity"
 
     def _trace_distance(self, probabilities: Tensor, y: Tensor, shares: Tensor) -> Tensor:
         return weber_infidelity(probabilities, y).sqrt()

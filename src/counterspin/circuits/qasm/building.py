@@ -39,6 +39,7 @@ class Builder:
         self._gates: list[Gate] = []
         self._layers: list[int] = []
         self._amplitudes: Amplitudes | None = None
+        self._notes: dict[str, str] = {}
 
     def add(self, statement: Statement) -> None:
         """Take in the next statement.
@@ -85,6 +86,17 @@ class Builder:
         """Names of the declared inputs and weights."""
         return tuple(self._parameters.declared)
 
+    @property
+    def weights(self) -> dict[str, int]:
+        """Names of the weights with their numbers; elements of arrays one by one."""
+        named = ((name, angle.weights) for name, angle in self._parameters.values.items())
+        return {name: next(iter(numbers)) for name, numbers in named if numbers}
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What comments say of the circuit as a model, by directive: readout, bounds, values."""
+        return dict(self._notes)
+
     def _apply(self, gate: Application) -> None:
         angles = tuple(value_of(angle, self._parameters.values, self._version) for angle in gate.angles)
         operands = [self._registers.bits(operand, quantum=True) for operand in gate.operands]
@@ -104,8 +116,15 @@ class Builder:
                 self._layers.append(len(self._gates))
             case ("inputs" | "weights", *_):
                 self._parameters.direct(directive)
+            case ("readout" | "bounds" | "values" as kind, *rest) if rest:
+                if kind in self._notes:
+                    raise refused(directive.place, f"a second {kind} found", "say it once")
+                self._notes[kind] = " ".join(rest)
             case ("amplitudes", length, *rest) if length.isdecimal() and rest in ([], ["complex"]):
                 self._amplitudes = Amplitudes(int(length), bool(rest))
             case words:
-                allowed = "layer, amplitudes COUNT [complex], inputs NAMES, weights NAMES"
+                allowed = (
+                    "layer, amplitudes COUNT [complex], inputs NAMES, weights NAMES, readout TEXT, bounds LOW HIGH, "
+                    "values NAME=NUMBER"
+                )
                 raise refused(directive.place, f"directive {' '.join(words)!r} found", f"allowed: {allowed}")

@@ -22,12 +22,16 @@ class QasmProgram:
         version: 2 or 3.
         measured: measured qubits in the order of the classical bits they are stored in; empty: no measurement.
         declared: names of the declared inputs and weights.
+        weights: names of the weights with their numbers, elements of arrays one by one (`w[0]`).
+        notes: what comments `// counterspin: readout …`, `bounds …` and `values …` say, by their first word.
     """
 
     circuit: Circuit
     version: int
     measured: tuple[int, ...]
     declared: tuple[str, ...]
+    weights: dict[str, int]
+    notes: dict[str, str]
 
 
 def read_qasm(text: str) -> Circuit:
@@ -61,6 +65,8 @@ def read_program(text: str) -> QasmProgram:
         version=program.version,
         measured=builder.measured,
         declared=builder.declared,
+        weights=builder.weights,
+        notes=builder.notes,
     )
 
 

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from counterspin.attacks import Attack
 from counterspin.errors import UsageError
 from counterspin.evaluation.conformance.attack_checks import BUDGETS, OF_THE_ATTACK, ONCE, PER_THREAT, Case
+from counterspin.evaluation.conformance.offers import offered_samples, offered_threats, threat_label
 from counterspin.evaluation.conformance.report import Check, ConformanceReport, run_all
 from counterspin.evaluation.conformance.watching import Probe
-from counterspin.threats import Group, ThreatModel
+from counterspin.threats import ThreatModel
 from counterspin.types import Classifier
 
 __all__ = ["check_attack"]
@@ -59,30 +59,18 @@ def check_attack(
     if not isinstance(attack, Attack):
         raise UsageError(f"attack is a {type(attack).__name__}; give an instance of a subclass of Attack.")
     target = Probe() if model is None else model
-    points, labels = _samples(target, x, y, seed)
+    points, labels = offered_samples(target, x, y, count=_SAMPLES, seed=seed)
     case = Case(attack=attack, model=target, x=points, y=labels, seed=seed)
     served, refused = _threats(case, threats)
     checks: dict[str, Check] = {name: partial(check, case) for name, check in OF_THE_ATTACK.items()}
     checks["serves the norms it names"] = lambda: "; ".join(refused) or None
     for threat in served:
-        checks |= {f"{name} ({_label(threat)})": partial(check, case, threat) for name, check in PER_THREAT.items()}
+        checks |= {
+            f"{name} ({threat_label(threat)})": partial(check, case, threat) for name, check in PER_THREAT.items()
+        }
     if served:
         checks |= {name: partial(check, case, served[0]) for name, check in ONCE.items()}
     return run_all(attack.name, checks)
-
-
-def _samples(model: Classifier, x: Tensor | None, y: Tensor | None, seed: int) -> tuple[Tensor, Tensor]:
-    if x is None:
-        generator = torch.Generator().manual_seed(seed)
-        lower, upper = model.bounds.lower.clamp(min=-1.0), model.bounds.upper.clamp(max=1.0)
-        share = torch.rand(_SAMPLES, model.bounds.features, generator=generator, dtype=torch.float64)
-        x = lower + (0.05 + 0.9 * share) * (upper - lower)
-    if y is not None:
-        return x, y
-    with torch.no_grad():
-        predicted = model(x.double()).argmax(dim=1)
-    # One misclassified sample: it must be left alone.
-    return x, predicted.index_fill(0, torch.tensor([0]), (int(predicted[0]) + 1) % model.classes)
 
 
 def _threats(case: Case, given: Sequence[ThreatModel] | None) -> tuple[list[ThreatModel], list[str]]:
@@ -99,27 +87,5 @@ def _threats(case: Case, given: Sequence[ThreatModel] | None) -> tuple[list[Thre
 
 
 def _offers(case: Case) -> list[list[ThreatModel]]:
-    """For each norm of the attack: with a box, without one, with a mask, and on discrete features."""
-    features, bounds = case.x.shape[1], case.model.bounds
-    lower, upper = bounds.lower.clamp(min=-1.0), bounds.upper.clamp(max=1.0)
-    grid = (lower + torch.linspace(0, 1, _VALUES, dtype=torch.float64)[:, None] * (upper - lower)).T
-    groups = tuple(
-        Group(features=(place,), values=tuple((value,) for value in row)) for place, row in enumerate(grid.tolist())
-    )
-    options: list[dict[str, Any]] = [{}, {"box": "none"}, {"groups": groups}]
-    if features > 1:
-        options.insert(2, {"mask": (False, *[True] * (features - 1))})
-    return [
-        # Without a box an L0 attacker could do anything to a continuous feature.
-        [
-            ThreatModel(norm=norm, eps=BUDGETS[norm], **option)
-            for option in options
-            if norm != "l0" or "box" not in option
-        ]
-        for norm in case.attack.norms
-    ]
-
-
-def _label(threat: ThreatModel) -> str:
-    constraints = ", masked" * bool(threat.mask) + ", discrete" * bool(threat.groups)
-    return f"{threat.norm}{constraints}{', no box' * (threat.box == 'none')}"
+    """The threats offered in each norm of the attack."""
+    return [offered_threats(case.model, norm, BUDGETS[norm], _VALUES) for norm in case.attack.norms]

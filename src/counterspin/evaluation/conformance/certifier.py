@@ -15,9 +15,10 @@ from counterspin.errors import UsageError
 from counterspin.evaluation.conformance.certifier_case import CertifierCase
 from counterspin.evaluation.conformance.certifier_checks import ONCE_ATTACKED, OVER_ALL_THREATS, PER_THREAT
 from counterspin.evaluation.conformance.certifier_template import ONCE
+from counterspin.evaluation.conformance.offers import offered_samples, offered_threats, threat_label
 from counterspin.evaluation.conformance.report import Check, ConformanceReport, run_all
 from counterspin.models import QuantumClassifier
-from counterspin.threats import Group, ThreatModel
+from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier
 
 __all__ = ["check_certifier", "small_amplitude_model", "small_angle_model"]
@@ -71,9 +72,9 @@ def check_certifier(
     refused: list[str] = []
     subjects = {"": model} if model is not None else _subjects()
     for label, subject in subjects.items():
-        points, labels = _samples(subject, x, y, seed)
+        points, labels = offered_samples(subject, x, y, count=_SAMPLES, seed=seed)
         case = CertifierCase(certifier=certifier, model=subject, x=points, y=labels, seed=seed)
-        offered = _offers(certifier, subject) if threats is None else list(threats)
+        offered = list(threats) if threats is not None else _offers(certifier, subject)
         if model is None:
             # A mask fits one of the two circuits.
             offered = [threat for threat in offered if threat.mask is None or len(threat.mask) == points.shape[1]]
@@ -122,7 +123,7 @@ def _checks(case: CertifierCase, served: list[ThreatModel], label: str) -> dict[
     checks: dict[str, Check] = {}
     for threat in served:
         checks |= {
-            name + named(label, _threat_label(threat)): partial(check, case, threat)
+            name + named(label, threat_label(threat)): partial(check, case, threat)
             for name, check in PER_THREAT.items()
         }
     checks |= {name + named(label): partial(check, case, served) for name, check in OVER_ALL_THREATS.items()}
@@ -131,42 +132,8 @@ def _checks(case: CertifierCase, served: list[ThreatModel], label: str) -> dict[
     }
 
 
-def _samples(model: Classifier, x: Tensor | None, y: Tensor | None, seed: int) -> tuple[Tensor, Tensor]:
-    if x is None:
-        generator = torch.Generator().manual_seed(seed)
-        lower, upper = model.bounds.lower.clamp(min=-1.0), model.bounds.upper.clamp(max=1.0)
-        share = torch.rand(_SAMPLES, model.bounds.features, generator=generator, dtype=torch.float64)
-        x = lower + (0.05 + 0.9 * share) * (upper - lower)
-    if y is not None:
-        return x, y
-    with torch.no_grad():
-        predicted = model(x.double()).argmax(dim=1)
-    # One misclassified sample: its radius must be 0.
-    return x, predicted.index_fill(0, torch.tensor([0]), (int(predicted[0]) + 1) % model.classes)
-
-
 def _offers(certifier: Certificate, model: Classifier) -> list[ThreatModel]:
-    features, bounds = model.bounds.features, model.bounds
-    lower, upper = bounds.lower.clamp(min=-1.0), bounds.upper.clamp(max=1.0)
-    grid = (lower + torch.linspace(0, 1, _VALUES, dtype=torch.float64)[:, None] * (upper - lower)).T
-    groups = tuple(
-        Group(features=(place,), values=tuple((value,) for value in row)) for place, row in enumerate(grid.tolist())
-    )
-    options: list[dict[str, Any]] = [{}, {"box": "none"}, {"groups": groups}]
-    if features > 1:
-        options.append({"mask": (False, *[True] * (features - 1))})
-    return [
-        ThreatModel(norm=norm, eps=_EPS[norm], **option)
-        for norm in certifier.norms
-        for option in options
-        # An L0 attacker could do anything to a continuous feature without a box.
-        if norm != "l0" or "box" not in option
-    ]
-
-
-def _threat_label(threat: ThreatModel) -> str:
-    constraints = ", masked" * bool(threat.mask) + ", discrete" * bool(threat.groups)
-    return f"{threat.norm}{constraints}{', no box' * (threat.box == 'none')}"
+    return [threat for norm in certifier.norms for threat in offered_threats(model, norm, _EPS[norm], _VALUES)]
 
 
 def _nothing(refused: list[str]) -> str | None:

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from counterspin.certificates import CertificateResult
 from counterspin.errors import CapabilityError, ConditionsError, InputError
 from counterspin.evaluation.conformance.certifier_case import CertifierCase
 from counterspin.evaluation.conformance.report import Skipped
+from counterspin.evaluation.conformance.reproducible import foreign_randomness
 from counterspin.threats import ThreatModel
 from counterspin.types import Box
 
@@ -23,16 +25,10 @@ _NORMS = ("linf", "l2", "l1", "l0")
 
 
 def _reproducible(case: CertifierCase, threat: ThreatModel) -> str | None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        before = torch.get_rng_state()
-        first = case.run(threat)
-        if not torch.equal(torch.get_rng_state(), before):
-            return "it draws from torch's global generator; draw from the one it is given"
-        torch.manual_seed(2)
-        second = case.run(threat)
-    same = torch.equal(first.radius_lower, second.radius_lower) and torch.equal(first.exact, second.exact)
-    return None if same else "two runs from one seed differ; draw from the generator it is given and nothing else"
+    def same(first: CertificateResult, second: CertificateResult) -> bool:
+        return torch.equal(first.radius_lower, second.radius_lower) and torch.equal(first.exact, second.exact)
+
+    return foreign_randomness(lambda: case.run(threat), same)
 
 
 def _alone(case: CertifierCase, threat: ThreatModel) -> str | None:

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from counterspin.attacks.base import Attack, AttackResult
+from counterspin.attacks.ledger import ledger_of
 from counterspin.attacks.losses import verdict_margin
 from counterspin.certificates.base import CertificateResult
+from counterspin.errors import BudgetReachedError
 from counterspin.evaluation.records import CheckRecord, Status
 from counterspin.evaluation.rows import StoredRows
 from counterspin.evaluation.seeds import derived_generator
@@ -107,6 +109,9 @@ class SanityContext:
             label: names the random stream; the same label gives the same stream.
             model: attacked in place of the audited model, whose tally it leaves alone.
             changes: fields of the threat to replace.
+
+        Raises:
+            BudgetReachedError: the execution budget does not reach for the whole attack.
         """
         threat = replace(self.threat, **changes)  # pyright: ignore[reportArgumentType]
         if isinstance(threat.target, tuple):
@@ -115,6 +120,8 @@ class SanityContext:
         result = attack(self.model if model is None else model, self.x[rows], self.y[rows], threat, generator=generator)
         if model is None:
             self.tally.add(result.cost + result.verdict_cost)
+            if ledger_of(self.model).reached:
+                raise BudgetReachedError("the execution budget cut the attack a check draws its conclusion from.")
         return result
 
 

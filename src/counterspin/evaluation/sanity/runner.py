@@ -2,8 +2,15 @@
 
 from dataclasses import asdict, replace
 from time import perf_counter
+from typing import Protocol, runtime_checkable
 
-from counterspin.errors import CapabilityError, ConditionsError, CounterspinError, InterruptedRunError
+from counterspin.errors import (
+    BudgetReachedError,
+    CapabilityError,
+    ConditionsError,
+    CounterspinError,
+    InterruptedRunError,
+)
 from counterspin.evaluation.records import CheckRecord, CostRecord, SanityRecord
 from counterspin.evaluation.sanity.base import Check, SanityContext, Tally
 from counterspin.evaluation.sanity.binarisation import PlantedPointsFound
@@ -32,8 +39,11 @@ from counterspin.evaluation.sanity.stored import AdmissibleInputs, RecomputedVer
 from counterspin.evaluation.sanity.transfer import TransferBelowWhiteBox
 from counterspin.evaluation.sanity.unbounded import UnboundedBudget
 from counterspin.evaluation.sanity.vanishing import VanishingBudget
+from counterspin.types import Cost
 
-__all__ = ["CHECKS", "checks_of", "run_checks"]
+__all__ = ["CHECKS", "KeptChecks", "checks_of", "none_run", "not_run", "run_checks"]
+
+_NOT_RUN = "Not run: the execution budget was used up."
 
 # In the order of their ids, S01 to S29.
 CHECKS: tuple[Check, ...] = (
@@ -68,6 +78,20 @@ CHECKS: tuple[Check, ...] = (
     InformativeEvaluation(),
 )
 
+
+@runtime_checkable
+class KeptChecks(Protocol):
+    """Where finished checks are kept."""
+
+    def get(self, name: str, /) -> CheckRecord | None:
+        """The record of the check `name`; None if it is not finished."""
+        ...
+
+    def keep(self, record: CheckRecord, /) -> None:
+        """Keep a finished check."""
+        ...
+
+
 _TIERS: tuple[str, ...] = ("quick", "standard", "paper")
 
 
@@ -85,7 +109,7 @@ def checks_of(tier: str) -> tuple[Check, ...]:
     return tuple(check for check in CHECKS if check.tier in wanted)
 
 
-def run_checks(context: SanityContext, tier: str = "quick") -> SanityRecord:
+def run_checks(context: SanityContext, tier: str = "quick", kept: KeptChecks | None = None) -> SanityRecord:
     """Run every check of `tier` once, each with its own tally of what it spends.
 
     A check that does not apply is a SKIP; one that is refused for another reason is a FAIL that says so, and the others
@@ -94,17 +118,38 @@ def run_checks(context: SanityContext, tier: str = "quick") -> SanityRecord:
     Args:
         context: the finished evaluation.
         tier: `"quick"`, `"standard"` or `"paper"`.
+        kept: where finished checks are looked up and kept, so that an interrupted run goes on; None: nowhere.
 
     Returns:
-        The records; the verdict is `fail` if any check failed, else `warn` if any warned, else `pass`.
+        The records; the verdict is `fail` if any check failed, else `warn` if any warned or was not run for lack of
+        budget, else `pass`.
 
     Raises:
         InterruptedRunError: the user interrupted the run.
     """
-    records = [_run(check, context) for check in checks_of(tier)]
+    records = []
+    for check in checks_of(tier):
+        record = None if kept is None else kept.get(check.id)
+        if record is None:
+            record = _run(check, context)
+            if kept is not None and not not_run(record):
+                kept.keep(record)
+        records.append(record)
     statuses = {record.status for record in records}
-    verdict = "fail" if "FAIL" in statuses else "warn" if "WARN" in statuses else "pass"
-    return SanityRecord(verdict=verdict, checks=records)
+    doubtful = "WARN" in statuses or any(not_run(record) for record in records)
+    return SanityRecord(verdict="fail" if "FAIL" in statuses else "warn" if doubtful else "pass", checks=records)
+
+
+def none_run(tier: str) -> SanityRecord:
+    """The checks of `tier` where the execution budget leaves nothing they could judge."""
+    nothing = CostRecord(**asdict(Cost()), seconds=0.0)
+    left_out = [check.record("SKIP", _NOT_RUN).model_copy(update={"cost": nothing}) for check in checks_of(tier)]
+    return SanityRecord(verdict="warn", checks=left_out)
+
+
+def not_run(record: CheckRecord) -> bool:
+    """Whether a check was not run because the execution budget was used up."""
+    return record.status == "SKIP" and record.advice == _NOT_RUN
 
 
 def _run(check: Check, context: SanityContext) -> CheckRecord:
@@ -117,6 +162,8 @@ def _run(check: Check, context: SanityContext) -> CheckRecord:
 def _answer(check: Check, context: SanityContext) -> CheckRecord:
     try:
         return check.run(context)
+    except BudgetReachedError:
+        return check.record("SKIP", _NOT_RUN)
     except (CapabilityError, ConditionsError) as error:
         # A method the check needs does not apply to this model or threat: no evidence either way.
         return check.record("SKIP", f"Not applicable: {error}")

@@ -81,6 +81,8 @@ def reproduce(record: AuditRecord) -> str:
     if record.dataset.get("source") == "file":
         options["data"] = record.dataset["name"]
     lines += [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
+    if record.model.get("between") is not None:
+        lines.append("--bounds {} {}".format(*record.model["between"]))
     return " \\\n  ".join(lines)
 
 
