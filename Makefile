@@ -7,7 +7,7 @@ KERNELS := src/counterspin/simulation/kernels
 # pip learned dependency groups in 25.1.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: audit test test-long check bench docs clean
+.PHONY: audit test test-long check bench docs examples clean
 
 audit: $(VENV)/.runtime
 	$(BIN)/counterspin audit digits-amplitude --quick
@@ -28,6 +28,19 @@ check: $(VENV)/.development
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks $(BENCH)
+
+EXAMPLES := pennylane_model.py:qnode qiskit_model.py:qnn qsvc.py:clf hybrid_torch.py:model
+EXAMPLE_THREAT := --norm linf --eps 0.02,0.05
+
+# Every route a user's model can take; the circuit alone needs its samples beside it.
+examples: $(VENV)/.development
+	rm -rf build/examples
+	$(BIN)/python examples/data.py build/examples
+	for example in $(EXAMPLES) "model.qasm --data build/examples/cancer.npz"; do \
+	    $(BIN)/counterspin inspect examples/$$example || exit; \
+	    $(BIN)/counterspin audit examples/$$example --quick --samples 10 $(EXAMPLE_THREAT) \
+	        --out build/examples/$${example%%.*} || exit; \
+	done
 
 docs: $(VENV)/.development
 	$(BIN)/sphinx-build -W -b html docs build/docs

@@ -16,3 +16,13 @@ pytest_collect_file = Sybil(
     patterns=["*.md"],
     fixtures=["in_temporary_directory"],
 ).pytest()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Pages of the gallery import other libraries, which takes seconds and warns of deprecations."""
+    for item in items:
+        if item.path.parent.name == "gallery":
+            item.add_marker(pytest.mark.slow)
+            for category in ("DeprecationWarning", "PendingDeprecationWarning"):
+                item.add_marker(pytest.mark.filterwarnings(f"ignore::{category}"))

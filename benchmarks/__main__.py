@@ -15,7 +15,17 @@ from rich.console import Console
 from benchmarks.outcome import Options
 from benchmarks.tools import Unavailable
 
-BENCHMARKS = ("engine", "instructions", "exact", "exact_radius", "certificates", "audit", "attacks", "ce_overstatement")
+BENCHMARKS = (
+    "engine",
+    "instructions",
+    "exact",
+    "exact_radius",
+    "certificates",
+    "audit",
+    "attacks",
+    "ce_overstatement",
+    "integrations",
+)
 
 # Where there is no terminal to ask, a line holds a whole row.
 _WIDTH = 210

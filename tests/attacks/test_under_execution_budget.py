@@ -1,4 +1,4 @@
-"""Every attack under an execution budget: never more than the limit, the best so far, a verdict on all that is found."""
+"""Every attack under an execution budget: never beyond the limit, the best so far, a verdict on all that is found."""
 
 import pytest
 import torch
@@ -81,22 +81,38 @@ def test_the_first_gradient_is_priced_before_it_runs():
     assert book.spent.circuits == price + 8
 
 
-@pytest.mark.parametrize("limit", [3, 130, 150, 700])
-def test_a_stochastic_model_stays_within_the_limit_and_a_cut_test_decides_nothing(limit):
-    book = ExecutionLedger(ExecutionBudget(shots=10 * limit))
-    model = SampledModel(one_qubit(), shots=10)
+def run_sampled(limit):
+    """PGD on a model of ten shots by the gradient of its twin: the finished budgets, and the ledger."""
+    book = ExecutionLedger(ExecutionBudget(shots=10 * limit) if limit else None)
     attack = PGD(steps=3, gradient=EOT(source=Twin(), samples=2))
     scores = torch.tensor([[0.9, 0.1]], dtype=torch.float64).expand(len(X), -1)
-    found = []
+    everyone = torch.ones(8, dtype=torch.bool)
+    paying, found = paid(SampledModel(one_qubit(), shots=10), book), []
     try:
-        for result in attack.budgets(
-            paid(model, book), X, Y, Linf(0.02), correct=torch.ones(8, dtype=torch.bool), scores=scores
-        ):
-            found.append(result)
+        found.extend(attack.budgets(paying, X, Y, Linf(0.02), correct=everyone, scores=scores))
     except BudgetReachedError:
-        assert limit < 8 * 16
+        assert book.reached
+    return found, book
+
+
+@pytest.mark.parametrize("limit", [3, 127, 130, 150, 200, 250, 300, 400, 500, 700])
+def test_a_stochastic_model_stays_within_the_limit_and_a_cut_test_decides_nothing(limit):
+    found, book = run_sampled(limit)
     assert book.spent.shots <= 10 * limit
-    if found and book.reached:
-        assert not found[0].undecided[:4].any()
+    assert bool(found) == (limit >= 8 * 16)
     spent = sum((result.cost + result.verdict_cost for result in found), Cost())
     assert spent.shots == book.spent.shots
+    if found and book.reached:
+        assert not found[0].undecided[:4].any()
+
+
+@pytest.mark.parametrize("limit", [200, 300, 400, 600, 1000, 2000, 10**5])
+def test_what_is_not_cut_is_what_an_unlimited_run_finds(limit):
+    free, _ = run_sampled(None)
+    found, book = run_sampled(limit)
+    # Confirmations of promising points that cannot be paid for are a cut as well.
+    if not book.reached:
+        assert torch.equal(found[0].x_adv, free[0].x_adv)
+        assert found[0].cost == free[0].cost
+        assert torch.equal(found[0].success, free[0].success)
+    assert book.reached or limit > 400

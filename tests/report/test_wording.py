@@ -83,8 +83,32 @@ def test_what_was_not_decided_is_said(audit, record: AuditRecord, measured) -> N
 
 
 def test_the_mark_names_what_failed(record: AuditRecord, unreliable: AuditRecord) -> None:
-    assert wording.verdict_mark(record.sanity) == "reliable, with warnings"
-    assert wording.verdict_mark(unreliable.sanity) == "UNRELIABLE: S04 failed"
+    assert wording.verdict_mark(record) == "reliable, with warnings"
+    assert wording.verdict_mark(unreliable) == "UNRELIABLE: S04 failed"
+
+
+def test_an_audit_its_budget_ended_is_incomplete(audit, unreliable: AuditRecord) -> None:
+    spent = {"circuits": 300, "shots": 0, "jobs": 0}
+    limit = {"circuits": 300, "shots": None, "jobs": None}
+    budget = {"limit": limit, "spent": spent, "reached": True, "cut": ["pgd"], "not_run": [], "note": "It is used up."}
+    assert wording.verdict_mark(audit(budget=budget)) == "incomplete: budget reached"
+    assert "Audit incomplete, its budget was reached: " in wording.checks_sentence(audit(budget=budget))
+    assert wording.verdict_mark(audit(budget=budget | {"reached": False})) == "reliable, with warnings"
+    failed = unreliable.model_copy(update={"budget": audit(budget=budget).budget})
+    assert wording.verdict_mark(failed) == "UNRELIABLE: S04 failed"  # what failed goes first
+
+
+@pytest.mark.parametrize(
+    ("route", "words"),
+    [("imported", "read into counterspin"), ("wrapped", "its own library"), ("native", "computed by counterspin")],
+)
+def test_how_a_model_was_taken_in(route, words) -> None:
+    told = wording.route_sentence(
+        {"library": "qiskit.QSVC", "route": route, "space": "features before PCA", "repairs": ["a", "b"]}
+    )
+    assert told.startswith("The model is a qiskit.QSVC and ")
+    assert words in told
+    assert told.endswith("Mended: a. Mended: b. ε is measured in features before PCA.")
 
 
 def test_a_proof_about_more_than_the_attacker_can_do(audit, record: AuditRecord) -> None:

@@ -299,7 +299,7 @@ class Oracle:
         if self._meter is not None:
             able = self._meter.affordable(sample, gradient=False, calls=_CONFIRMATIONS)
         number = int(able.sum())
-        if number and self._ledger.affords(cost := mean_price(self._bare, number, _CONFIRMATIONS)):
+        if number and self._ledger.admits(cost := mean_price(self._bare, number, _CONFIRMATIONS)):
             scores = scores.index_put((able,), mean_scores(self.model, x[able], _CONFIRMATIONS).to(scores))
             self._charge(rows[able], cost)
         return scores

@@ -86,8 +86,9 @@ def _frequencies(found: list[list[float] | None]) -> str:
 
 
 def _speed(speed: dict[str, Any]) -> str:
-    ours = f"{speed['ours_ms']:.3g} ms"
+    ours, what = f"{speed['ours_ms']:.3g} ms", "value and gradient" if speed["gradient"] else "values alone"
     if speed["home_ms"] is None:
-        return f"{ours} for {speed['batch']} samples"
+        return f"{ours} for {speed['batch']} samples, {what}"
     scaled = "" if speed["home_batch"] == speed["batch"] else f", scaled from {speed['home_batch']}"
-    return f"{ours} here, {speed['home_ms']:.3g} ms at home{scaled} for {speed['batch']} samples: {speed['ratio']:.3g}×"
+    home = f"{speed['home_ms']:.3g} ms at home{scaled}"
+    return f"{ours} here, {home}: {speed['ratio']:.3g}× ({what}, {speed['batch']} samples)"

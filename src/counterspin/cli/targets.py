@@ -86,7 +86,9 @@ def _with_samples(name: str, model: Classifier, samples: Samples, source: str) -
         y=samples.y,
         threat=None,
         # The samples of a model's own file need no `--data` to be found again.
-        dataset_card={"name": source, "split": "given", "source": "model file" if source == name else "file"},
+        dataset_card={"name": source, "split": "given", "source": "file"}
+        if source != name
+        else {"name": "x and y of the model's file", "split": "given", "source": "model file"},
         class_names=samples.class_names,
         feature_names=samples.feature_names,
         image_shape=samples.image_shape,

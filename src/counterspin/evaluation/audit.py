@@ -387,10 +387,11 @@ def _noise(subject: Subject, settings: AuditSettings, store: RunStore, execution
     samples = _NOISE_SAMPLES[settings.tier]
     if store.stage("noise") is None:
         price = noise_price(subject.model, min(samples, len(subject.x)))
-        if not execution.ledger.affords(price):
+        if price.circuits and not execution.ledger.affords(price):
             execution.leave_out("noise resilience")
             return NoiseRecord(samples=0, curves=[], skipped="not run: the execution budget does not reach for it")
-        execution.ledger.pay(price)
+        if price.circuits:
+            execution.ledger.pay(price)
     value = _stage(
         store,
         "noise",

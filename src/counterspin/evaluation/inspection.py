@@ -31,9 +31,11 @@ class Speed:
         home_batch: rows it was timed on; the time of `batch` rows is scaled from them.
         ours_ms: milliseconds as counterspin computes it.
         ratio: home over ours.
+        gradient: whether the input gradient was computed too, on both sides.
     """
 
     batch: int
+    gradient: bool
     home_ms: float | None
     home_batch: int | None
     ours_ms: float
@@ -142,9 +144,9 @@ def _speed(model: Classifier, home: Classifier | None, x: Tensor) -> Speed:
     batch = x.double()[torch.arange(_BATCH) % len(x)]
     ours, _ = _timed(model, batch, gradient)
     if home is None:
-        return Speed(batch=_BATCH, home_ms=None, home_batch=None, ours_ms=ours, ratio=None)
+        return Speed(batch=_BATCH, gradient=gradient, home_ms=None, home_batch=None, ours_ms=ours, ratio=None)
     found, rows = _timed(home, batch, gradient)
-    return Speed(batch=_BATCH, home_ms=found, home_batch=rows, ours_ms=ours, ratio=found / ours)
+    return Speed(batch=_BATCH, gradient=gradient, home_ms=found, home_batch=rows, ours_ms=ours, ratio=found / ours)
 
 
 def _timed(model: Classifier, batch: Tensor, gradient: bool) -> tuple[float, int]:

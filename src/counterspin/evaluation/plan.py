@@ -154,6 +154,8 @@ def plan_audit(
     """
     model, samples = subject.model, len(subject.x)
     attacks, _ = attacks_of(subject, threat, settings)
+    for attack in attacks:
+        attack.check(model, threat)  # what the audit would refuse has no price
     clean = clean_price(model, samples)
     # Of a stochastic model each test may go on to its last call.
     longest = _rounds(model, samples, clean) if model.stochastic else clean

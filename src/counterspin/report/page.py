@@ -34,7 +34,7 @@ def render(record: AuditRecord, samples: ReportSamples, details: RunDetails | No
     pictures, grey = gallery(samples)
     return document(
         "report.html.j2",
-        mark=Mark(verdict=record.sanity.verdict, text=wording.verdict_mark(record.sanity)),
+        mark=Mark(verdict=record.sanity.verdict, text=wording.verdict_mark(record)),
         figures=report_figures(record, details),
         context={
             "record": record,

@@ -17,6 +17,7 @@ __all__ = [
     "headline",
     "headline_budget",
     "interval",
+    "is_cut_short",
     "route_sentence",
     "share",
     "undecided_note",
@@ -76,8 +77,16 @@ def failed_checks(sanity: SanityRecord) -> str:
     return ", ".join(check.id for check in sanity.checks if check.status == "FAIL")
 
 
-def verdict_mark(sanity: SanityRecord) -> str:
+def is_cut_short(record: AuditRecord) -> bool:
+    """Whether an execution budget ended the audit before it was complete."""
+    return record.budget is not None and record.budget.reached
+
+
+def verdict_mark(record: AuditRecord) -> str:
     """What stands next to every figure and table: `UNRELIABLE: S04 failed`, or that the audit is reliable."""
+    sanity = record.sanity
+    if is_cut_short(record) and sanity.verdict != "fail":
+        return "incomplete: budget reached"
     return MARKS[sanity.verdict] + (f": {failed_checks(sanity)} failed" if sanity.verdict == "fail" else "")
 
 
@@ -101,8 +110,9 @@ def checks_sentence(record: AuditRecord) -> str:
     statuses = Counter(check.status for check in record.sanity.checks)
     decided = statuses["PASS"] + statuses["WARN"] + statuses["FAIL"]
     skipped = f", {statuses['SKIP']} skipped" if statuses["SKIP"] else ""
-    if record.budget is not None and record.budget.reached and record.sanity.verdict != "fail":
-        return f"Audit incomplete, its budget was reached: {statuses['PASS']} of {decided} checks passed{skipped}."
+    if is_cut_short(record) and record.sanity.verdict != "fail":
+        passed = f"{statuses['PASS']} of {decided} checks passed{skipped}" if decided else "no check was run"
+        return f"Audit incomplete, its budget was reached: {passed}."
     if record.sanity.verdict == "fail":
         return f"Audit unreliable: {statuses['FAIL']} of {decided} checks failed{skipped}."
     if record.sanity.verdict == "warn":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from counterspin.errors import InputError, UsageError
 from counterspin.models.integrations import qasm_models
@@ -132,7 +132,16 @@ def adopt(
     box = _box(bounds, samples)
     before = None if preprocess is None else preprocessing_of(preprocess, features=box.features)
     seen = samples if before is None else before(samples)
-    options = Options(x=seen, weights=weights or {}, inputs=inputs, route=route, gradient=gradient, readout=readout)
+    inner_box = box if before is None else Box.unbounded(seen.shape[1])
+    options = Options(
+        x=seen,
+        weights=weights or {},
+        inputs=inputs,
+        route=route,
+        gradient=gradient,
+        readout=readout,
+        box=inner_box,
+    )
     candidate = integration_of(model).read(model, options)
     if candidate.features not in (None, seen.shape[1]):
         raise InputError(f"x has {seen.shape[1]} features; the model takes {candidate.features}.")
@@ -141,7 +150,6 @@ def adopt(
         raw = raw_values(candidate.home, seen if candidate.values == "labels" else seen[:_ASKED])
     above = candidate.above if above is None and raw.shape[1] == 1 else above
     scores = score_map(raw, candidate.values, classes=classes, outputs=outputs, above=above, threshold=threshold)
-    inner_box = box if before is None else Box.unbounded(seen.shape[1])
     decision = decide(candidate, scores, inner_box, options, seed=seed)
     chosen, home = decision.model, decision.home
     if before is not None:
@@ -155,8 +163,7 @@ def adopt(
         home=home,
         space=space or candidate.space or (_GIVEN if before is None else before.space),
     )
-    chosen.route = found  # pyright: ignore[reportAttributeAccessIssue]  (a module of ours)
-    return Adopted(model=chosen, route=found)
+    return Adopted(model=_told(chosen, found), route=found)
 
 
 def _refuse(said: dict[str, Any], what: str) -> None:
@@ -184,9 +191,14 @@ def _ready(model: Classifier, x: Tensor, source: tuple[str, str, str], space: st
         home=None,
         space=space or _GIVEN,
     )
-    if taken == "imported":
-        model.route = route  # pyright: ignore[reportAttributeAccessIssue]  (a module of ours)
-    return Adopted(model=model, route=route)
+    return Adopted(model=_told(model, route) if taken == "imported" else model, route=route)
+
+
+def _told(model: Classifier, route: Route) -> Classifier:
+    """A model that was made here, frozen like a loaded one, with its route."""
+    told: Any = model.requires_grad_(False).eval() if isinstance(model, nn.Module) else model
+    told.route = route  # whatever is made here has room for it
+    return told
 
 
 def _box(bounds: Box | Sequence[float] | None, x: Tensor) -> Box:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from counterspin.models.integrations.reading import Unreadable
 from counterspin.models.polynomial import PolynomialMap
 from counterspin.optimum import AffineMap
 
@@ -23,7 +24,11 @@ _REACHES = (1.0, 3.0, 30.0)
 
 
 def identify(
-    function: Callable[[Tensor], Tensor], x: Tensor, *, generator: torch.Generator | None = None
+    function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    *,
+    probes: Tensor | None = None,
+    generator: torch.Generator | None = None,
 ) -> AffineMap | PolynomialMap | None:
     """The polynomial of degree 1 or 2 that a function is, from its values; None where it is none.
 
@@ -33,10 +38,14 @@ def identify(
     Args:
         function: `(batch, features)` -> `(batch, outputs)`, float64.
         x: samples `(samples, features)` float64, which say where the function is used.
+        probes: more points `(points, features)` float64 at which it is compared.
         generator: draws the points it is checked at; None: seed 0.
 
     Returns:
-        Quadratic functions are looked for up to 64 features.
+        Quadratic functions are looked for up to 64 features. A function that raises far from the samples is none.
+
+    Raises:
+        Unreadable: the function says so of itself.
 
     Example:
         >>> x = torch.rand(5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -52,9 +61,15 @@ def identify(
     # Powers of two: dividing by them rounds nothing.
     steps = torch.exp2(x.abs().amax(dim=0).clamp(min=2.0**-20).log2().round())
     fresh = _fresh_points(x, generator)
+    fresh = fresh if probes is None else torch.cat([fresh, probes])
     with torch.no_grad():
-        asked = function(fresh)
-        values = function(torch.cat([torch.zeros_like(x[:1]), torch.diag(steps)]))
+        try:
+            asked = function(fresh)
+            values = function(torch.cat([torch.zeros_like(x[:1]), torch.diag(steps)]))
+        except Unreadable:
+            raise
+        except Exception:  # the user's code runs here, far from the samples: a square root may fail
+            return None
         if values.is_complex() or not bool(torch.isfinite(asked).all() & torch.isfinite(values).all()):
             return None
         start, along = values[0], values[1:]

@@ -9,12 +9,15 @@ from torch import Tensor
 from counterspin.models.affine import AffineInputs
 from counterspin.models.integrations.angle_maps import identify
 from counterspin.models.integrations.preprocessing import Preprocessing
+from counterspin.models.integrations.probing import probe_points
 from counterspin.models.integrations.wrapped import WrappedClassifier
 from counterspin.models.mapped import MappedClassifier
 from counterspin.models.quantum import QuantumClassifier
 from counterspin.types import Box
 
 __all__ = ["behind"]
+
+_PROBES = 64
 
 
 def behind(preprocessing: Preprocessing, body: Any, box: Box, x: Tensor) -> Any:
@@ -44,7 +47,11 @@ def behind(preprocessing: Preprocessing, body: Any, box: Box, x: Tensor) -> Any:
         def front(x: Tensor) -> Tensor:
             return inputs(preprocessing(x))
 
-        return MappedClassifier(identify(front, x) or front, body.body, box).requires_grad_(False).eval()
+        return (
+            MappedClassifier(identify(front, x, probes=probe_points(x, box, _PROBES)) or front, body.body, box)
+            .requires_grad_(False)
+            .eval()
+        )
     if normalises and isinstance(body, QuantumClassifier) and body.circuit.depends_on_inputs_by_gates:
         return MappedClassifier(preprocessing, body, box).requires_grad_(False).eval()
     return preprocessing.before(body, box).requires_grad_(False).eval()

@@ -12,6 +12,7 @@ from counterspin.circuits import Angle, Circuit, Given, Linear, Measurement, Out
 from counterspin.errors import CounterspinError
 from counterspin.models.affine import AffineInputs
 from counterspin.models.integrations.angle_maps import identify
+from counterspin.models.integrations.probing import probe_points
 from counterspin.models.integrations.reading import CircuitReading, Unreadable
 from counterspin.models.integrations.scores import ScoreMap
 from counterspin.models.mapped import MappedClassifier
@@ -24,6 +25,7 @@ __all__ = ["build"]
 
 # An affine map with more numbers is computed once per sample, not once per gate.
 _SUBSTITUTED = 256
+_PROBES = 64
 
 
 def build(
@@ -50,7 +52,7 @@ def build(
         raise Unreadable("it returns class labels, which are no readout of a circuit")
     front = reading.front
     if front is not None and not isinstance(front, AffineMap | PolynomialMap):
-        front = identify(front, x) or front
+        front = identify(front, x, probes=probe_points(x, bounds, _PROBES)) or front
     if front is None:
         # A circuit may leave the last features out.
         eye = torch.eye(circuit.inputs, features, dtype=torch.float64)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from counterspin.circuits import Circuit, Linear, Measurement
     from counterspin.models.polynomial import PolynomialMap
     from counterspin.optimum import AffineMap
-    from counterspin.types import Classifier
+    from counterspin.types import Box, Classifier
 
 __all__ = ["Candidate", "CircuitReading", "Options", "Unreadable", "Values"]
 
@@ -92,6 +92,7 @@ class Options:
         route: `"auto"`, `"import"` or `"wrap"`.
         gradient: `"auto"` or `"none"` (a black box).
         readout: a readout as text, see `counterspin.circuits.readout_text`, for circuits without one.
+        box: the box the features live in; None: it is not known.
     """
 
     x: Tensor
@@ -100,3 +101,4 @@ class Options:
     route: str = "auto"
     gradient: str = "auto"
     readout: str | None = None
+    box: Box | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -131,9 +133,14 @@ def score_map(
     """
     if raw.ndim != 2 or 0 in raw.shape:
         raise ModelError(f"model returned {tuple(raw.shape)}; return one row per sample, (batch,) or (batch, values).")
+    if outputs is not None and outputs not in get_args(Outputs):
+        raise UsageError(f"outputs is {outputs!r}; allowed: {', '.join(get_args(Outputs))}.")
+    if threshold is not None and not math.isfinite(threshold):
+        raise UsageError(f"threshold is {threshold}; give a finite number.")
     count = raw.shape[1]
     if values == "labels":
         _refuse_single(above, threshold, "class labels")
+        _refuse_labels(raw, classes)
         found = max(2, int(raw.max()) + 1)
         known = found if classes is None else classes
         return ScoreMap(values=values, count=_one(count), classes=known, outputs="logits")
@@ -178,6 +185,20 @@ def _checked(raw: Tensor, said: Values) -> Outputs:
 def _refuse_single(above: int | None, threshold: float | None, what: str) -> None:
     if above is not None or threshold is not None:
         raise UsageError(f"above and threshold are for a model with a single output; this one returns {what}.")
+
+
+def _refuse_labels(raw: Tensor, classes: int | None) -> None:
+    low, high = float(raw.min()), float(raw.max())
+    if low < 0:
+        raise ModelError(
+            f"model returns labels from {low:g} to {high:g}; number the classes from 0, for example by "
+            "numpy.searchsorted(labels, ...)."
+        )
+    if low >= 1 and classes is None:
+        raise ModelError(
+            f"model returns labels {low:g} to {high:g} for the samples in x and never 0: where they are numbered from "
+            "1, subtract 1; where class 0 does not occur among these samples, pass classes=."
+        )
 
 
 def _one(count: int) -> int:

@@ -58,7 +58,7 @@ def read(model: Any, options: Options) -> Candidate:
     if foreign is not None and not before.steps:
         return foreign.read(last, options)
     if foreign is not None:
-        seen = replace(options, x=before(options.x))
+        seen = replace(options, x=before(options.x), box=None)
         return _behind(before, foreign.read(last, seen), features)
     check_fitted("model", last)
     _check_classifier(last)

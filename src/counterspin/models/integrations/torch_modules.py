@@ -65,8 +65,9 @@ class ModuleHome(nn.Module):
             if not torch.equal(buffer, value):
                 with torch.no_grad():
                     buffer.copy_(value)
-        if not isinstance(values, Tensor):
-            raise ModelError(f"model returned {type(values).__name__}; return a tensor, one row of scores per sample.")
+        if not isinstance(values, Tensor) or values.is_complex():
+            found = values.dtype if isinstance(values, Tensor) else type(values).__name__
+            raise ModelError(f"model returned {found}; return a tensor of real scores, one row per sample.")
         return values.to(x)
 
 

@@ -61,18 +61,20 @@ class TapeFront:
         return torch.cat([state_inputs(states, self.amplitudes).to(x.dtype), angles], dim=1)
 
 
-def read_circuit(recorder: Recorder, x: Tensor) -> CircuitReading:
+def read_circuit(recorder: Recorder, x: Tensor, points: Tensor) -> CircuitReading:
     """The circuit of a QNode, its measurement, and the map from features to its inputs.
 
     Args:
         recorder: of the QNode.
         x: some samples `(samples, features)` float64.
+        points: points `(points, features)` at which tapes are looked at.
 
     Raises:
         ModelError: nothing hangs on the features.
         Unreadable: what cannot be expressed as a circuit of ours.
     """
-    points = between(x)
+    if len({_measurements(recorder.call.tape(point)) for point in points}) > 1:
+        raise Unreadable("what it measures depends on the features")
     found = measured(recorder.record(x[0]).tape, recorder.qubits)
     kinds = angle_kinds(recorder, points)
     states, _ = recorder.values(points, columns=kinds.features)
@@ -94,6 +96,10 @@ def read_circuit(recorder: Recorder, x: Tensor) -> CircuitReading:
         measurement=found.measurement,
         head=found.head,
     )
+
+
+def _measurements(tape: Any) -> tuple[int, ...]:
+    return tuple(measurement.hash for measurement in tape.measurements)
 
 
 def between(x: Tensor) -> Tensor:
@@ -158,19 +164,14 @@ def _front(
     offset = 0 if encoding is None else encoding.amplitudes.features
     own = [feature(offset + k) for k in range(len(kinds.features))]
     if encoding is not None and not encoding.known:
-        return checked_front(front, points), own
+        return checked_front(front, between(x)), own
     if not own:
         return (None if encoding is None else encoding.front), own
 
     def angles(points: Tensor) -> Tensor:
         return recorder.values(points, columns=kinds.features)[1].detach()
 
-    try:
-        found = identify(angles, x)
-    except Unreadable:
-        raise
-    except Exception:  # the user's code runs here, far from the samples: a square root may fail
-        found = None
+    found = identify(angles, x, probes=points)
     if isinstance(found, AffineMap) and (encoding is None or encoding.front is None):
         return None, [
             _expression(row, constant) for row, constant in zip(found.weight.tolist(), found.bias.tolist(), strict=True)
@@ -180,7 +181,7 @@ def _front(
         return AffineMap(torch.cat([first.weight, found.weight]), torch.cat([first.bias, found.bias])), own
     if found is not None and encoding is None:
         return found, own
-    return checked_front(front, points), own
+    return checked_front(front, between(x)), own
 
 
 def _expression(row: list[float], constant: float) -> Angle:

@@ -36,12 +36,13 @@ class Home:
         return side_by_side(self.call(x.T if self.layout == "columns" else x), len(x)).to(x.dtype)
 
 
-def home_of(call: Call, x: Tensor) -> Home:
+def home_of(call: Call, x: Tensor, probes: Tensor | None = None) -> Home:
     """The home of a QNode: batched where that gives what single samples give.
 
     Args:
         call: its call, without shots; the interface is torch, or `numeric`.
         x: some samples.
+        probes: points beyond them, where code may take another branch.
 
     Raises:
         ModelError: the QNode fails on the samples.
@@ -56,6 +57,7 @@ def home_of(call: Call, x: Tensor) -> Home:
             f"the QNode failed on samples of {x.shape[1]} features ({type(error).__name__}: {error}); check the number "
             "of features and the weights."
         ) from error
+    batch, expected = _with_probes(home, batch, expected, probes)
     options: tuple[Layout, ...] = ("rows", "columns")
     for layout in options:
         batched = replace(home, layout=layout)
@@ -64,6 +66,19 @@ def home_of(call: Call, x: Tensor) -> Home:
                 got = batched(batch)
         except Exception:  # noqa: S112 - a shape the user's code does not know
             continue
-        if got.shape == expected.shape and torch.allclose(got, expected, rtol=1e-5, atol=1e-6):
+        if got.shape == expected.shape and torch.allclose(got, expected, rtol=1e-5, atol=1e-6, equal_nan=True):
             return batched
     return home
+
+
+def _with_probes(home: Home, batch: Tensor, expected: Tensor, probes: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Points and their values one by one, with the probes where the QNode runs on all of them."""
+    if probes is None or not len(probes):
+        return batch, expected
+    # A square batch would not tell rows from columns.
+    probes = probes[1:] if len(batch) + len(probes) == batch.shape[1] else probes
+    try:
+        with torch.no_grad():
+            return torch.cat([batch, probes]), torch.cat([expected, home(probes)])
+    except Exception:  # the user's code and device run here, off the samples
+        return batch, expected

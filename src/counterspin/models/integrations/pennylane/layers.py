@@ -23,10 +23,13 @@ from counterspin.models.integrations.pennylane.circuits import (
 )
 from counterspin.models.integrations.pennylane.measurements import measured
 from counterspin.models.integrations.pennylane.reading import layer_call
-from counterspin.models.integrations.pennylane.tapes import Recorder, recorder
+from counterspin.models.integrations.pennylane.tapes import Recorder, recorder, runnable
+from counterspin.models.integrations.probing import probe_points
 from counterspin.models.integrations.reading import Options, Unreadable
 
 __all__ = ["read_layer"]
+
+_PROBES = 64
 
 
 def read_layer(layer: Any, x: Tensor) -> LayerReading:
@@ -43,8 +46,8 @@ def read_layer(layer: Any, x: Tensor) -> LayerReading:
     call = layer_call(layer, Options(x=x))
     if call.qnode.shots:
         raise Unreadable(f"its device measures {call.qnode.shots.total_shots} shots")
-    recorded = recorder(call, between(x))
-    points = between(x)
+    points = torch.cat([between(x), runnable(call, probe_points(x, None, _PROBES))])
+    recorded = recorder(call, points)
     kinds = angle_kinds(recorded, points)
     leaves = weight_leaves(recorded, points)
     sample = recorded.record(points[0], leaves)
@@ -53,7 +56,7 @@ def read_layer(layer: Any, x: Tensor) -> LayerReading:
     weights = _weights(recorded, kinds, leaves, points[0])
     moving = [sample.angles[k] for k in kinds.features.tolist()]
     if not any(map(_attached, [*moving, sample.state])):
-        reading = read_circuit(recorded, x)
+        reading = read_circuit(recorded, x, points)
         front = reading.front
         return LayerReading(
             circuit=reading.circuit,
@@ -66,7 +69,7 @@ def read_layer(layer: Any, x: Tensor) -> LayerReading:
     states, _ = recorded.values(points, columns=kinds.features)
     amplitudes = None if states is None else encoding_of(points, states).amplitudes
     front = TapeFront(recorder=recorded, columns=kinds.features, amplitudes=amplitudes)
-    checked_front(front, points)
+    checked_front(front, between(x))
     offset = 0 if amplitudes is None else amplitudes.features
     found = measured(sample.tape, recorded.qubits)
     return LayerReading(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from counterspin.errors import ModelError
@@ -17,12 +18,13 @@ from counterspin.models.integrations.pennylane.gradients import Mended, mended
 from counterspin.models.integrations.pennylane.home import home_of
 from counterspin.models.integrations.pennylane.library import pennylane
 from counterspin.models.integrations.pennylane.measurements import value_kind
-from counterspin.models.integrations.pennylane.tapes import recorder
+from counterspin.models.integrations.pennylane.tapes import recorder, runnable
+from counterspin.models.integrations.probing import probe_points
 from counterspin.models.integrations.reading import Candidate, CircuitReading, Options, Unreadable, Values
 
 __all__ = ["claims", "layer_call", "read"]
 
-_ROWS = 16
+_ROWS, _PROBES = 16, 64
 _NOT_UNIT = "norm 1.0"  # what PennyLane says of vectors that are not normalised
 _UNIT = "AmplitudeEmbedding without normalize=True takes unit vectors only: features are divided by their norm first"
 # Devices that compute what their gates say, exactly; others may be hardware or have noise of their own.
@@ -56,12 +58,13 @@ def read(model: Any, options: Options) -> Candidate:
     x = options.x.detach().double()[:_ROWS]
     call, values, repairs = _working(call, x)
     shots = bool(call.qnode.shots)
-    home = replace(home_of(_exact(call), x), call=call)
+    probes = runnable(call, probe_points(x, options.box, _PROBES))
+    home = replace(home_of(_exact(call), x, probes[::4]), call=call)
     black_box = options.gradient == "none" or (call.numeric and not has_gradient(call))
     check = (
         Mended(home=home, repairs=(), differentiable=False) if black_box else mended(home, values, x, exact=not shots)
     )
-    imported, reason = _imported(call, x, options)
+    imported, reason = _imported(call, x, probes, options)
     chosen = options.gradient == "none" or shots or call.qnode.interface == "numpy"  # a black box on purpose
     if not (check.differentiable or chosen) and imported is None:
         raise ModelError(
@@ -148,7 +151,7 @@ def _exact(call: Call) -> Call:
     return replace(call, qnode=qml.set_shots(call.qnode, None)) if call.qnode.shots else call
 
 
-def _imported(call: Call, x: Tensor, options: Options) -> tuple[CircuitReading | None, str]:
+def _imported(call: Call, x: Tensor, probes: Tensor, options: Options) -> tuple[CircuitReading | None, str]:
     """The circuit, or None and why there is none."""
     if options.route == "wrap":
         return None, "wrapping was asked for"
@@ -164,7 +167,8 @@ def _imported(call: Call, x: Tensor, options: Options) -> tuple[CircuitReading |
                 f"the device {device.name} may add noise of its own (route='import' takes the circuit without it)"
             )
     try:
-        reading = read_circuit(recorder(call, between(x)), x)
+        points = torch.cat([between(x), probes])
+        reading = read_circuit(recorder(call, points), x, points)
     except Unreadable as obstacle:
         return None, f"the circuit cannot be imported: {obstacle}"
     circuit = reading.circuit

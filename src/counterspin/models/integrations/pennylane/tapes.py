@@ -16,7 +16,7 @@ from counterspin.models.integrations.pennylane.operations import Lowered, lowere
 from counterspin.models.integrations.pennylane.outputs import Layout
 from counterspin.models.integrations.reading import Unreadable
 
-__all__ = ["Recorder", "Recording", "recorder"]
+__all__ = ["Recorder", "Recording", "recorder", "runnable"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ def recorder(call: Call, x: Tensor) -> Recorder:
     """
     call, tapes = _tapes(call, x)
     shapes = [[(op.name, tuple(op.wires)) for op in tape.operations] for tape in tapes]
-    for index, shape in enumerate(shapes):
+    for shape in shapes:
         if shape != shapes[0]:
             changed = next(
                 (
@@ -129,7 +129,7 @@ def recorder(call: Call, x: Tensor) -> Recorder:
                 f"{len(shapes[0])} operations against {len(shape)}",
             )
             raise ModelError(
-                f"the QNode's structure depends on the data: samples 0 and {index} give different operations "
+                f"the QNode's structure depends on the data: two points give different operations "
                 f"({changed}). Let features enter gate angles or amplitudes only, or say route='wrap' to audit it as "
                 "a function with jumps."
             )
@@ -138,6 +138,23 @@ def recorder(call: Call, x: Tensor) -> Recorder:
     first = Recorder(call=call, qubits=wires, encoding=encoding, structure=(), layout="loop")
     first = replace(first, structure=first.record(x[0]).structure)
     return replace(first, layout=_layout(first, x))
+
+
+def runnable(call: Call, points: Tensor) -> Tensor:
+    """Those of some points `(points, features)` at which the QNode's code does not raise: it need not run off the data.
+
+    Example:
+        >>> runnable(call, points).shape  # doctest: +SKIP
+        torch.Size([64, 4])
+    """
+    kept = []
+    for index, row in enumerate(points):
+        try:
+            call.tape(row)
+        except Exception:  # noqa: S112 - the user's code runs here
+            continue
+        kept.append(index)
+    return points[kept]
 
 
 def _tapes(call: Call, x: Tensor) -> tuple[Call, list[Any]]:

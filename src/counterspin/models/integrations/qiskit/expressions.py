@@ -26,7 +26,6 @@ _TORCH = {
     "cos": torch.cos,
     "exp": torch.exp,
     "log": torch.log,
-    "sign": torch.sign,
     "sin": torch.sin,
     "sqrt": torch.sqrt,
     "tan": torch.tan,

@@ -92,12 +92,19 @@ def read_bare_network(network: Any, options: Options) -> Candidate:
         numbers = numbers_of(parameters, given)
         weights = np.array([numbers[p] for p in parameters], dtype=np.float64)
     else:
-        weights = np.asarray(whole, dtype=np.float64).ravel()
+        weights = _numbers(whole)
     if len(weights) != network.num_weights or not np.isfinite(weights).all():
         raise ModelError(
             f"weights holds {len(weights)} numbers; {type(network).__name__} takes {network.num_weights} finite ones."
         )
     return read_network(network, weights, options, kind=f"qiskit.{type(network).__name__}")
+
+
+def _numbers(whole: Any) -> np.ndarray:
+    try:
+        return np.asarray(whole, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        raise ModelError(f"weights['weights'] is {type(whole).__name__} of no numbers; give real ones.") from None
 
 
 def read_torch_connector(connector: Any, options: Options) -> Candidate:

@@ -51,7 +51,7 @@ def numbers_of(parameters: Sequence[Any], given: Mapping[str, Any]) -> dict[Any,
     if missing:
         raise ModelError(
             f"parameters {_listed(missing)} are not bound; give their numbers, for example "
-            f"weights={{{vector_name(missing[0])!r}: [...]}}."
+            f"weights={{{vector_name(missing[0])!r}: [...]}} (on the command line a variable of that name in the file)."
         )
     return {p: _number(p, given) for p in parameters}
 
