@@ -117,6 +117,13 @@ def test_the_class_above_the_threshold(net, above, winner):
     assert model(torch.zeros(1, 4, dtype=torch.float64)).argmax().item() == winner
 
 
+def test_a_black_box_on_request(net, capsys):
+    assert run(["inspect", f"{net}:net", "--gradient", "none", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["differentiable"] is False
+    assert facts["gradient_check"]["passed"] is None
+
+
 def test_an_audit_of_a_network(net, capsys):
     command = ["audit", f"{net}:net", "--quick", "--samples", "12", "--norm", "linf", "--eps", "0.01", "--json"]
     assert run(command) in (0, 1)

@@ -71,3 +71,9 @@ def test_a_file_in_the_way(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be written"):
         write_samples(recipes.get("cancer-angle").dataset(), tmp_path / "file" / "test.npz")
+
+
+def test_labels_may_be_words(tmp_path) -> None:
+    samples = read_samples(saved(tmp_path / "words.npz", x=X[:3], y=np.array(["malign", "benign", "malign"])))
+    assert samples.y.tolist() == [1, 0, 1]
+    assert samples.class_names == ("benign", "malign")

@@ -46,6 +46,9 @@ def audit(
         int | None,
         typer.Option(help="For a model with one output: its class above the threshold, 0 or 1; default 1."),
     ] = None,
+    gradient: Annotated[
+        str, typer.Option(help="For a model of your own: auto (checked, then used), or none (a black box).")
+    ] = "auto",
     budget: Annotated[
         str | None, typer.Option(help="Hard limit of the whole audit: 20000circuits, 1e7shots, 500jobs, or several.")
     ] = None,
@@ -80,7 +83,17 @@ def audit(
     check_tier(tier)
     count = samples or (200 if tier == "quick" else 500)
     target, threat = target_and_threat(
-        model, data, norm=norm, eps=eps, units=units, box=box, engine=engine, samples=count, bounds=bounds, above=above
+        model,
+        data,
+        norm=norm,
+        eps=eps,
+        units=units,
+        box=box,
+        engine=engine,
+        samples=count,
+        bounds=bounds,
+        above=above,
+        gradient=gradient,
     )
     if plan:
         return print_plan(target, threat, tier=tier, seed=seed, budget=budget, prices=prices, as_json=as_json)

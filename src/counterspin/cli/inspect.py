@@ -26,6 +26,9 @@ def inspect(
     route: Annotated[
         str, typer.Option(help="auto (import the circuit where it can be read), import, or wrap.")
     ] = "auto",
+    gradient: Annotated[
+        str, typer.Option(help="For a model of your own: auto (checked, then used), or none (a black box).")
+    ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Say how a model is taken in, whether its gradient is right, what its circuit is, and how fast it runs."""
@@ -33,7 +36,7 @@ def inspect(
     from counterspin.evaluation.inspection import inspect_model
 
     if is_own(model):
-        found = brought(model, data, bounds=bounds, above=above, route=route)
+        found = brought(model, data, bounds=bounds, above=above, route=route, gradient=gradient)
         adopted, x = found.adopted, found.x
     else:
         from counterspin.cli.targets import audit_target

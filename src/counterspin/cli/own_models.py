@@ -55,6 +55,7 @@ def brought(
     bounds: tuple[float, float] | None = None,
     above: int | None = None,
     route: str = "auto",
+    gradient: str = "auto",
 ) -> Brought:
     """The classifier a user's model becomes.
 
@@ -64,6 +65,7 @@ def brought(
         bounds: lowest and highest value of a feature; None: those of the file.
         above: the class that a single output above the threshold stands for; None: the library's convention.
         route: `"auto"`, `"import"` or `"wrap"`.
+        gradient: `"auto"` or `"none"` (a black box).
 
     Raises:
         UsageError: no such model, or no samples.
@@ -91,10 +93,10 @@ def brought(
     if x is None:
         raise UsageError(f"{model} comes without samples; {NEEDED}.")
     if isinstance(user.model, Classifier):  # it says itself what else the file defines
-        adopted = adopt(user.model, x, bounds=bounds, above=above, route=route)
+        adopted = adopt(user.model, x, bounds=bounds, above=above, route=route, gradient=gradient)
     else:
         box = user.bounds if bounds is None else bounds
-        adopted = adopt(user.model, x, bounds=box, above=above, weights=user.weights, route=route)
+        adopted = adopt(user.model, x, bounds=box, above=above, weights=user.weights, route=route, gradient=gradient)
     return Brought(adopted=adopted, x=as_features(x), samples=samples, source=source)
 
 

@@ -39,7 +39,7 @@ def print_plan(
         return 0
     console = Console(highlight=False)
     console.print(f"[bold]{escape(target.name)}[/bold] · {len(target.x)} samples, {tier} tier")
-    table = slim_table(list(found.HEADER))
+    table = slim_table(list(found.header()))
     for row in found.rows():
         table.add_row(*map(escape, row))
     console.print(table)

@@ -78,6 +78,10 @@ def samples_of(arrays: Mapping[str, Any], source: str) -> Samples:
     # Checked here: an audit of the first samples would silently drop what one array has too many.
     if not shapes[0] or shapes[0][:1] != shapes[1][:1]:
         raise InputError(f"{source} holds x of shape {shapes[0]} and y of shape {shapes[1]}; {_EXPECTED}.")
+    named = np.asarray(arrays["y"])
+    if named.dtype.kind in "US":  # words are numbered in alphabetical order, as scikit-learn does
+        words, numbers = np.unique(named, return_inverse=True)
+        arrays = {"class_names": words, **arrays, "y": numbers}
     return Samples(
         x=as_features(arrays["x"], name=f"{source}: x"),
         y=arrays["y"],

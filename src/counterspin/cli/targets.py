@@ -38,7 +38,12 @@ class Target:
 
 
 def audit_target(
-    model: str, data: Path | None, *, bounds: tuple[float, float] | None = None, above: int | None = None
+    model: str,
+    data: Path | None,
+    *,
+    bounds: tuple[float, float] | None = None,
+    above: int | None = None,
+    gradient: str = "auto",
 ) -> Target:
     """What MODEL, `--data` and `--bounds` name.
 
@@ -50,6 +55,7 @@ def audit_target(
         data: samples and labels, for all but recipes.
         bounds: lowest and highest value of a feature, for a user's own model.
         above: the class that a single output above the threshold stands for, for a user's own model.
+        gradient: `"none"`: a user's own model is a black box.
 
     Raises:
         UsageError: none of these, a model without data, or a recipe with data.
@@ -57,7 +63,7 @@ def audit_target(
         ModelError: a saved model that cannot be read, or a user's model that cannot be used.
     """
     if is_own(model):
-        found = brought(model, data, bounds=bounds, above=above)
+        found = brought(model, data, bounds=bounds, above=above, gradient=gradient)
         if found.samples is None:
             raise UsageError(f"{model} comes without samples; {_NEEDED}.")
         return _with_samples(model, found.adopted.model, found.samples, found.source)

@@ -26,6 +26,7 @@ def target_and_threat(
     samples: int,
     bounds: tuple[float, float] | None = None,
     above: int | None = None,
+    gradient: str = "auto",
 ) -> tuple[Target, ThreatModel]:
     """The first samples of a model that runs on an engine, and the threat to them.
 
@@ -39,7 +40,7 @@ def target_and_threat(
     check_engine(engine)
     if eps is not None:
         numbers("--eps", eps)
-    target = audit_target(model, data, bounds=bounds, above=above)
+    target = audit_target(model, data, bounds=bounds, above=above, gradient=gradient)
     if box == "data" and target.model.bounds.is_unbounded:
         low, high = float(target.x.min()), float(target.x.max())
         raise UsageError(

@@ -259,3 +259,12 @@ def test_modules_that_raise_or_return_something_else():
 
     with pytest.raises(ModelError, match="model returned tuple"):
         torch_modules.read(Pair(), Options(x=X))
+
+
+def test_complex_values_are_refused():
+    class Complex(nn.Module):
+        def forward(self, x):
+            return torch.complex(x, x)
+
+    with pytest.raises(ModelError, match=r"returned torch\.complex128; return a tensor of real scores"):
+        torch_modules.read(Complex(), Options(x=X))

@@ -168,3 +168,28 @@ def test_the_same_seed_gives_the_same_check():
     model = _model(nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3)).double())
     first, second = (check_gradient(model, X, SPANS, 0.0, seed=3) for _ in range(2))
     assert first == second
+
+
+class Raising(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return torch.sin(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise NotImplementedError("no derivative\nof this")
+
+
+def test_a_gradient_that_raises_is_said():
+    found = check_gradient(_model(lambda x: Raising.apply(x) @ WEIGHT), X, SPANS, 1e-16)
+    assert found.passed is False
+    assert found.message == "its gradient cannot be computed (NotImplementedError: no derivative of this)."
+
+
+def test_a_straight_through_estimator_is_named():
+    def home(x):
+        return (x + (torch.round(4 * x) / 4 - x).detach()) @ WEIGHT
+
+    found = check_gradient(_model(home), torch.full((5, 4), 0.45, dtype=torch.float64), 0.1 * SPANS, 0.0)
+    assert found.passed is False
+    assert "is not 0 while its values do not change" in found.message

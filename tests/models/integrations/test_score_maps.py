@@ -96,3 +96,31 @@ def test_refusals():
     labels = ScoreMap(values="labels", count=1, classes=2, outputs="logits")
     with pytest.raises(ModelError, match="can be wrapped only"):
         labels.linear()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([1, 2, 3], "labels 1 to 3 .* never 0: .* subtract 1"), ([-1, 1], "labels from -1 to 1; number the classes")],
+)
+def test_labels_that_are_not_numbered_from_0_are_named(labels, message):
+    raw = torch.tensor(labels, dtype=torch.float64)[:, None]
+    with pytest.raises(ModelError, match=message):
+        score_map(raw, "labels")
+
+
+def test_class_0_need_not_occur_among_the_samples():
+    assert score_map(torch.tensor([[1.0], [2.0]]), "labels", classes=3).classes == 3
+    assert score_map(torch.tensor([[1.0], [1.0]]), "labels").classes == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"outputs": "scores"}, "outputs is 'scores'; allowed: logits"),
+        ({"threshold": float("nan")}, "threshold is nan"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options, message):
+    with pytest.raises(UsageError, match=message):
+        # Users run without the type checks of these tests, which would come first.
+        getattr(score_map, "__wrapped__", score_map)(V, "logits", **options)

@@ -194,7 +194,7 @@ def _refuse_labels(raw: Tensor, classes: int | None) -> None:
             f"model returns labels from {low:g} to {high:g}; number the classes from 0, for example by "
             "numpy.searchsorted(labels, ...)."
         )
-    if low >= 1 and classes is None:
+    if low >= 1 and high >= 2 and classes is None:
         raise ModelError(
             f"model returns labels {low:g} to {high:g} for the samples in x and never 0: where they are numbered from "
             "1, subtract 1; where class 0 does not occur among these samples, pass classes=."

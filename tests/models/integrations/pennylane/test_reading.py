@@ -6,6 +6,7 @@ import torch
 from pennylane_reading import features, imported, read_qnode, same_as_home
 
 from counterspin.errors import ModelError
+from counterspin.models.integrations import adopt
 from counterspin.models.integrations.pennylane import claims
 from counterspin.models.polynomial import PolynomialMap
 from counterspin.optimum import AffineMap
@@ -281,3 +282,75 @@ def test_shots_are_wrapped_and_imported_only_when_asked(qml, angle_qnode):
     torch.testing.assert_close(imported(asked.imported, x), exact, rtol=0, atol=1e-10)
     assert float((candidate.home(x) - exact).abs().mean()) < 0.05
     assert not torch.equal(candidate.home(x), candidate.home(x))
+
+
+@pytest.fixture
+def in_a_corner():
+    """Samples below 0.4 of features that may be up to 1."""
+    return 0.4 * torch.rand(8, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def _adopted(circuit, x):
+    return adopt(circuit, x, bounds=(0, 1))
+
+
+def _at_home(circuit, points):
+    values = torch.stack([circuit(point) for point in points])
+    return torch.stack([-values / 2, values / 2], dim=1)
+
+
+def test_an_angle_that_jumps_where_no_sample_is_stays_a_function(qml, device, in_a_corner):
+    @qml.qnode(device, interface="torch")
+    def circuit(x):
+        qml.AngleEmbedding(3 * x, wires=range(3))
+        qml.RX(0.7 if x[0] > 0.6 else 0.1, wires=1)
+        qml.CNOT([0, 1])
+        return qml.expval(qml.Z(1))
+
+    points = torch.rand(30, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    adopted = _adopted(circuit, in_a_corner)
+    assert adopted.route.route == "imported"
+    torch.testing.assert_close(adopted.model(points), _at_home(circuit, points), rtol=0, atol=1e-10)
+
+
+def test_clipped_amplitudes_are_not_the_features(qml, device):
+    @qml.qnode(device, interface="torch")
+    def circuit(x):
+        qml.AmplitudeEmbedding(torch.clamp(x, 0.1, 0.8), wires=[0, 1], normalize=True)
+        return qml.expval(qml.Z(0))
+
+    x = 0.3 + 0.3 * torch.rand(8, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    points = torch.rand(30, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    torch.testing.assert_close(_adopted(circuit, x).model(points), _at_home(circuit, points), rtol=0, atol=1e-10)
+
+
+def test_branches_that_no_sample_takes_are_found(qml, device, in_a_corner):
+    @qml.qnode(device, interface="torch")
+    def gates(x):
+        qml.AngleEmbedding(3 * x, wires=range(3))
+        # A batch as a whole would never take it.
+        if bool((x > 0.8).all()):
+            qml.X(1)
+        return qml.expval(qml.Z(1))
+
+    with pytest.raises(ModelError, match=r"structure depends on the data: two points .*route='wrap'"):
+        _adopted(gates, in_a_corner)
+
+    @qml.qnode(device, interface="torch")
+    def observables(x):
+        qml.AngleEmbedding(3 * x, wires=range(3))
+        return qml.expval(qml.Z(0) if x[0] < 0.7 else qml.Z(1))
+
+    found = _adopted(observables, in_a_corner)
+    assert found.route.route == "wrapped"
+    assert "what it measures depends on the features" in found.route.reason
+
+
+def test_functions_with_kinks_at_the_corners_are_imported(qml, device):
+    @qml.qnode(device, interface="torch")
+    def circuit(x):
+        qml.AngleEmbedding(3 * torch.sort(x, -1)[0], wires=range(3))
+        qml.CNOT([0, 1])
+        return qml.expval(qml.Z(1))
+
+    assert _adopted(circuit, features(3) - 0.1).route.route == "imported"

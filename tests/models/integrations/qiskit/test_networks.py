@@ -273,3 +273,8 @@ def test_a_circuit_of_random_outcomes_is_refused():
     random = EstimatorQNN(circuit=circuit, input_params=network.input_params, weight_params=network.weight_params)
     with pytest.raises(ModelError, match="cannot be used: it resets qubit 1 after other gates"):
         read(random, options_for(weights=GIVEN))
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    with pytest.raises(ModelError, match="is a list that holds no numbers"):
+        read(small_network("EstimatorQNN"), options_for(weights={"weights": ["a"] * 6}))

@@ -110,8 +110,8 @@ def feature_argument(function: Callable[..., Any], weights: Mapping[str, Any], i
     if unbound:
         raise ModelError(
             f"unbound parameters: the QNode's arguments {', '.join(map(repr, unbound))} have no value ({chosen!r} "
-            f"takes the features); give them, for example weights={{{unbound[0]!r}: ...}} (on the command line a variable "
-            f"{unbound[0]} of the file), or say inputs= otherwise."
+            f"takes the features); give them, for example weights={{{unbound[0]!r}: ...}} (on the command line a "
+            f"variable {unbound[0]} of the file), or say inputs= otherwise."
         )
     return chosen
 

@@ -104,7 +104,9 @@ def _numbers(whole: Any) -> np.ndarray:
     try:
         return np.asarray(whole, dtype=np.float64).ravel()
     except (TypeError, ValueError):
-        raise ModelError(f"weights['weights'] is {type(whole).__name__} of no numbers; give real ones.") from None
+        raise ModelError(
+            f"weights['weights'] is a {type(whole).__name__} that holds no numbers; give real ones."
+        ) from None
 
 
 def read_torch_connector(connector: Any, options: Options) -> Candidate:
