@@ -58,6 +58,7 @@ def ten_classes(place):
     return place / "ten", audited(place / "ten", "digits-reuploading --eps 0.05,0.1,0.2")
 
 
+@pytest.mark.long
 def test_the_suite_on_ten_classes(ten_classes):
     _, record = ten_classes
     assert [budget["eps"] for budget in record["budgets"]] == [0.05, 0.1, 0.2]
@@ -67,6 +68,7 @@ def test_the_suite_on_ten_classes(ten_classes):
     assert failed(record) == []
 
 
+@pytest.mark.long
 def test_the_suite_on_two_classes(place):
     """Without a box and in L2, so that the exact attack and the certificate belong to it."""
     command = "mnist-amplitude-1v9 --norm l2 --units relative --box none --eps 0.1,0.2"
@@ -78,6 +80,7 @@ def test_the_suite_on_two_classes(place):
     assert failed(record) == []
 
 
+@pytest.mark.long
 def test_the_suite_on_four_classes(place):
     subject = four_digits()
     save_model(subject.model, place / "four digits")
@@ -134,6 +137,7 @@ def test_two_runs_are_compared_sample_by_sample(place):
         assert pair["low"] <= pair["difference"] <= pair["high"]
 
 
+@pytest.mark.long
 def test_an_exported_set_breaks_the_model_again_and_tests_another_one(ten_classes, place):
     run, record = ten_classes
     card = printed_json("export-adversarials", str(run), "--out", str(place / "set"), allowed=(0, 1))

@@ -89,7 +89,7 @@ def run_name(name: str, config: Mapping[str, Any]) -> str:
 
     Example:
         >>> run_name("models/mine.py:net", {"seed": 0})
-        'mine.py-net-5e9c1cd4ee0d'
+        'mine.py-net-bd0488843468'
     """
     # Of a name that is a path the last part: a run must not leave `runs`. Some file systems know no colon.
     return f"{Path(name).name.replace(':', '-')}-{run_key(config)[:12]}"

@@ -126,6 +126,8 @@ def exit_code(child: int, seconds: float) -> int:
     pytest.fail("the child did not end")
 
 
+# JAX, where another test of the process imported it, warns at every fork.
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 @pytest.mark.usefixtures("several_threads")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_fork_in_the_middle_of_calls_works_on(threads: int) -> None:
