@@ -193,3 +193,18 @@ def test_a_straight_through_estimator_is_named():
     found = check_gradient(_model(home), torch.full((5, 4), 0.45, dtype=torch.float64), 0.1 * SPANS, 0.0)
     assert found.passed is False
     assert "is not 0 while its values do not change" in found.message
+
+
+def test_a_gradient_cut_off_in_a_part_of_the_box_is_noticed_wherever_a_sample_lies_there() -> None:
+    x = torch.linspace(0.15, 0.85, 12, dtype=torch.float64)[:, None].repeat(1, 2)
+
+    class Masked(torch.nn.Module):
+        bounds, classes, outputs, stochastic = Box.uniform(0.0, 1.0, features=2), 2, "logits", False
+
+        def forward(self, x):
+            z = x.square()
+            z = torch.where(x > 0.7, z.detach(), z)
+            return torch.stack([z.sum(1), -z.sum(1)], dim=1)
+
+    assert check_gradient(Masked(), x, torch.ones(2), 1e-16).passed is False
+    assert check_gradient(Masked(), x[:6], torch.ones(2), 1e-16).passed is True

@@ -12,7 +12,8 @@ from counterspin.models.integrations.route import GradientCheck
 
 __all__ = ["check_gradient"]
 
-_SAMPLES, _DIRECTIONS, _CONTRASTS = 2, 3, 3
+# Many places rather than many directions: a gradient may be cut off in a part of the box only.
+_SAMPLES, _DIRECTIONS, _CONTRASTS = 6, 1, 3
 # Steps in units of the features' spans: the shortest serve float64, the longest float32 and shots.
 _STEPS = torch.tensor([1e-5, 1e-4, 1e-3, 1e-2, 1e-1], dtype=torch.float64)
 _STOCHASTIC_STEPS = torch.tensor([0.1], dtype=torch.float64)
@@ -63,7 +64,8 @@ def check_gradient(model: Any, x: Tensor, spans: Tensor, noise: float, *, seed: 
     if not getattr(model, "differentiable", True):
         return GradientCheck(passed=None, cosine=None, message="there is no gradient to check: the model has none.")
     generator = torch.Generator().manual_seed(seed)
-    points = _points(model, x[:_SAMPLES], spans, generator)
+    spread = torch.linspace(0, len(x) - 1, min(_SAMPLES, len(x))).round().long()
+    points = _points(model, x[spread], spans, generator)
     directions = torch.randn(len(points), _DIRECTIONS, x.shape[1], generator=generator, dtype=torch.float64)
     directions = spans * torch.nn.functional.normalize(directions, dim=2)
     contrasts = torch.randn(min(model.classes, _CONTRASTS), model.classes, generator=generator, dtype=torch.float64)
