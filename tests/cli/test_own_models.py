@@ -230,3 +230,14 @@ def test_a_classifier_of_ours_says_itself_what_it_is(tmp_path, monkeypatch, caps
     found = brought("ours.py:model", None)
     assert (found.adopted.route.kind, found.adopted.route.route) == ("counterspin", "native")
     assert "bounds" in failure(capsys, ["inspect", "ours.py:model", "--bounds", "0", "1"], 2)
+
+
+def test_a_model_that_knows_its_features_is_inspected_without_samples(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alone.py").write_text("import torch\nmodel = torch.nn.Linear(5, 3)\n")
+    assert "or give --bounds LOW HIGH" in failure(capsys, ["inspect", "alone.py:model"], 2)
+    assert run(["inspect", "alone.py:model", "--bounds", "-1", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["features"], found["classes"], found["gradient_check"]["passed"]) == (5, 3, True)
+    audit = ["audit", "alone.py:model", "--bounds", "-1", "2", "--norm", "linf", "--eps", "0.1"]
+    assert "comes without samples" in failure(capsys, audit, 2)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from counterspin.cli.samples import Samples, read_samples, samples_of
-from counterspin.cli.user_files import is_user_file, load_user_model
+from counterspin.cli.user_files import UserModel, is_user_file, load_user_model
 from counterspin.errors import ModelError, UsageError
 from counterspin.types import Box, Classifier
 from counterspin.validation import as_features
@@ -91,13 +91,28 @@ def brought(
         samples, source = samples_of({"x": user.x, "y": user.y}, model), model
     x: Any = user.x if samples is None else samples.x
     if x is None:
-        raise UsageError(f"{model} comes without samples; {NEEDED}.")
+        x = _invented(user, model, bounds)
     if isinstance(user.model, Classifier):  # it says itself what else the file defines
         adopted = adopt(user.model, x, bounds=bounds, above=above, route=route, gradient=gradient)
     else:
         box = user.bounds if bounds is None else bounds
         adopted = adopt(user.model, x, bounds=box, above=above, weights=user.weights, route=route, gradient=gradient)
     return Brought(adopted=adopted, x=as_features(x), samples=samples, source=source)
+
+
+def _invented(user: UserModel, model: str, bounds: tuple[float, float] | None) -> Tensor:
+    """A few points to look at a model without samples: it must say how many features it takes, the user how far."""
+    from counterspin.models.integrations.feature_counts import feature_count
+
+    box = user.bounds if bounds is None else bounds
+    if isinstance(user.model, Classifier):
+        return _points(user.model.bounds)
+    features = feature_count(user.model)
+    if features is None:
+        raise UsageError(f"{model} comes without samples, and does not say how many features it takes; {NEEDED}.")
+    if box is None:
+        raise UsageError(f"{model} comes without samples; {NEEDED}, or give --bounds LOW HIGH to look at it without.")
+    return _points(box if isinstance(box, Box) else Box.uniform(*box, features=features))
 
 
 def _points(bounds: Box) -> Tensor:

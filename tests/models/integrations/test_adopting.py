@@ -406,3 +406,18 @@ def test_audits_of_wrapped_models(tmp_path):
     report = cs.audit(black, X, y, cs.Linf(0.1), tier="quick", attacks=attacks, out=tmp_path / "black")
     assert report.record.clean_accuracy.value == 1.0
     assert not any(check.status == "FAIL" for check in report.record.sanity.checks)
+
+
+def test_a_readout_goes_with_a_bare_circuit_alone():
+    with pytest.raises(UsageError, match=r"readout cannot be given: model is a torch.Module, which knows"):
+        wrap(_net(), X, readout="Z[0]", bounds=(0, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_run_in_double(dtype):
+    net = _net().to(dtype)
+    adopted = adopt(net, X, bounds=(0, 1))
+    assert any("is run in float64" in repair for repair in adopted.route.repairs)
+    assert adopted.route.gradient_check.passed
+    expected = net.double().eval()(X).detach()
+    assert torch.allclose(adopted.model(X).detach(), expected, atol=1e-12)

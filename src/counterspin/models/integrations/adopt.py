@@ -27,6 +27,8 @@ from counterspin.validation import as_features
 
 __all__ = ["Adopted", "adopt", "wrap"]
 
+# What is measured has to be said of those alone.
+_BARE = ("qiskit.QuantumCircuit",)
 _ROUTES, _GRADIENTS = ("auto", "import", "wrap"), ("auto", "none")
 _GIVEN = "features as given"
 _ASKED = 16
@@ -143,6 +145,8 @@ def adopt(
         box=inner_box,
     )
     candidate = integration_of(model).read(model, options)
+    if candidate.kind not in _BARE:
+        _refuse({"readout": readout}, f"a {candidate.kind}, which knows what it measures")
     if candidate.features not in (None, seen.shape[1]):
         raise InputError(f"x has {seen.shape[1]} features; the model takes {candidate.features}.")
     with torch.no_grad():

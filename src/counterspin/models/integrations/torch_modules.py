@@ -16,8 +16,9 @@ from counterspin.models.modes import in_evaluation
 
 __all__ = ["ModuleHome", "claims", "read"]
 
-# Agreement of a float64 copy with the module itself in float32, relative to the largest value.
-_SAME = 1e-4
+# Agreement of a float64 copy with the module itself, relative to the largest value: in float32, and in a narrower type
+# in units of its rounding, which every layer repeats.
+_SAME, _ROUNDINGS = 1e-4, 16
 
 
 class ModuleHome(nn.Module):
@@ -126,7 +127,8 @@ def _home(model: nn.Module, x: Tensor) -> tuple[ModuleHome, str | None]:
                 found = raw_values(home, x[:2])
             except Exception:  # noqa: S112
                 continue
-            if float((found - expected).abs().max()) <= _SAME * max(1.0, float(expected.abs().max())):
+            same = max(_SAME, _ROUNDINGS * torch.finfo(dtype).eps) if dtype.itemsize < 4 else _SAME
+            if float((found - expected).abs().max()) <= same * max(1.0, float(expected.abs().max())):
                 return (
                     home,
                     None if wanted == dtype else f"it computes in {_name(dtype)}, and is run in {_name(wanted)}",

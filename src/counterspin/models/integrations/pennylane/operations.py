@@ -24,9 +24,9 @@ _SAME = {
     "IsingXX": "RXX",
     "IsingYY": "RYY",
     "IsingZZ": "RZZ",
-} | {name: name for name in "S T RX RY RZ Rot U3 CNOT CZ SWAP CRX CRY CRZ".split()}
+} | {name: name for name in "S T SX RX RY RZ Rot U3 CNOT CZ SWAP ECR CRX CRY CRZ".split()}
 # A rotation stands for a gate up to a global phase, which no measurement sees.
-_FIXED = {"Adjoint(S)": ("P", -math.pi / 2), "Adjoint(T)": ("P", -math.pi / 4), "SX": ("RX", math.pi / 2)}
+_FIXED = {"Adjoint(S)": ("P", -math.pi / 2), "Adjoint(T)": ("P", -math.pi / 4)}
 _NOTHING = {"Identity", "GlobalPhase", "Barrier", "Snapshot", "WireCut"}
 _FLIPS = {"Toffoli", "MultiControlledX"}
 _GATE_SET = {*_SAME, *_FIXED, *_NOTHING, *_FLIPS, "CCZ"}

@@ -89,8 +89,8 @@ _RULES: dict[str, Rule] = {
     "t": _gate("T"),
     "sdg": _gate("P", -_HALF),
     "tdg": _gate("P", -_QUARTER),
+    "sx": _gate("SX"),
     # Up to a global phase, which no measurement sees; controlled ones come by other names.
-    "sx": _gate("RX", _HALF),
     "sxdg": _gate("RX", -_HALF),
     "rx": _gate("RX"),
     "ry": _gate("RY"),
@@ -105,6 +105,7 @@ _RULES: dict[str, Rule] = {
     "cy": _sandwich(Operation("P", (0,), (-_HALF,)), "CNOT", Operation("S", (0,))),
     "cz": _gate("CZ"),
     "swap": _gate("SWAP"),
+    "ecr": _gate("ECR"),
     "crx": _gate("CRX"),
     "cry": _gate("CRY"),
     "crz": _gate("CRZ"),

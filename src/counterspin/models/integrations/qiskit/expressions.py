@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ __all__ = ["Function", "Parameters", "Polynomial"]
 
 Monomial = tuple[tuple[int, ...], tuple[int, ...]]
 Polynomial = dict[Monomial, float]  # (indices of feature factors, indices of weight factors) -> coefficient
+
+_TAYLOR_ORDER = 2
 
 _TORCH = {
     "Abs": torch.abs,
@@ -103,7 +106,11 @@ class Parameters:
         left = _parameters_of(bound)
         if not left:
             return {((), ()): _real(bound)}
-        # Here: SymPy takes half a second to import, and plain angles do without it.
+        terms = _taylor_terms(bound)
+        if terms is not None:
+            generators = [(p, self.features.get(p), self.weights.get(p)) for p in left]
+            return _polynomial([([word.count(p) for p in left], value) for word, value in terms.items()], generators)
+        # Here: SymPy takes half a second to import, and polynomials of low degree do without it.
         import sympy
 
         written = bound.sympify()
@@ -116,6 +123,33 @@ class Parameters:
             return _polynomial(polynomial.terms(), generators)
         except sympy.PolynomialError:
             return _function(written, generators)
+
+
+def _taylor_terms(expression: Any) -> dict[tuple[Any, ...], float] | None:
+    """Coefficients by monomial, a tuple of parameters, from derivatives at 0.
+
+    None unless the derivatives end in numbers by the second order, as they do in affine angles and in products of two.
+    """
+    from qiskit.circuit.exceptions import CircuitError
+
+    order = _parameters_of(expression)
+    found: dict[tuple[Any, ...], float] = {}
+    pending: list[tuple[tuple[Any, ...], Any]] = [((), expression)]
+    for word, derivative in pending:
+        parameters = _parameters_of(derivative)
+        if parameters and len(word) == _TAYLOR_ORDER:
+            return None
+        try:
+            value = complex(derivative.bind(dict.fromkeys(parameters, 0.0)).numeric() if parameters else derivative)
+            # Each monomial once: its parameters in ascending order.
+            first = order.index(word[-1]) if word else 0
+            pending += [((*word, p), derivative.gradient(p)) for p in order[first:] if p in parameters]
+        except (CircuitError, ArithmeticError, TypeError, ValueError, RuntimeError):
+            return None
+        if not cmath.isfinite(value):
+            return None
+        found[word] = _real(value) / math.prod(math.factorial(word.count(p)) for p in set(word))
+    return {word: value for word, value in found.items() if value or not word}
 
 
 def _parameters_of(expression: Any) -> list[Any]:
