@@ -40,7 +40,7 @@ class Execution:
         spent = _finished_costs(store) if known is None else Cost(**known["spent"])
         self.ledger = ExecutionLedger(limit, spent)
         self._counts = limit is not None or known is not None
-        self.model = paid(model, self.ledger) if self._counts else model
+        self.model = self.paying(model)
         self._limit, self._store = limit, store
         self._cut: list[str] = []
         self._left_out: list[str] = []
@@ -58,6 +58,10 @@ class Execution:
     def attacks_complete(self) -> bool:
         """Whether no attack step was cut or left out."""
         return not self._states
+
+    def paying(self, model: Classifier) -> Classifier:
+        """Another classifier, whose calls are paid for like those of the audited one."""
+        return paid(model, self.ledger) if self._counts else model
 
     def remember(self) -> None:
         """Keep what was spent in the run directory, whatever happens next."""
@@ -154,7 +158,13 @@ class Execution:
 
     def _note_of(self, spent: dict[str, int]) -> str:
         limits = {} if self._limit is None else self._limit.limits
-        said = ", ".join(f"{spent[name]:,} of {limit:,} {name}" for name, limit in limits.items())
+        # A run resumed with a smaller budget has spent more than it may.
+        said = ", ".join(
+            f"{spent[name]:,} of {limit:,} {name}"
+            if spent[name] <= limit
+            else f"{spent[name]:,} {name} were spent before, {limit:,} are allowed"
+            for name, limit in limits.items()
+        )
         parts = [f"{len(self._cut)} attack {'step was' if len(self._cut) == 1 else 'steps were'} cut"] * bool(self._cut)
         parts += [f"{len(self._left_out)} attacks, proofs or checks were not run"] * bool(self._left_out)
         meaning = (

@@ -216,6 +216,8 @@ def _box(bounds: Box | Sequence[float] | None, x: Tensor) -> Box:
         return Box.unbounded(features)
     if not isinstance(bounds, Box):
         try:
+            if isinstance(bounds, str):
+                raise TypeError("a text is no pair of numbers")
             low, high = (float(end) for end in bounds)
         except (TypeError, ValueError) as error:
             raise InputError(f"bounds is {bounds!r}; give a pair (low, high) or a counterspin.Box.") from error

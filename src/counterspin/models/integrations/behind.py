@@ -36,6 +36,7 @@ def behind(preprocessing: Preprocessing, body: Any, box: Box, x: Tensor) -> Any:
             box,
             stochastic=body.stochastic,
             differentiable=body.differentiable,
+            shots_per_call=body.shots_per_call,
         ).eval()
     normalises = preprocessing.normalises
     if isinstance(body, AffineInputs) and not normalises:

@@ -69,6 +69,7 @@ def decide(candidate: Candidate, scores: ScoreMap, box: Box, options: Options, *
         box,
         stochastic=candidate.stochastic or found.stochastic,
         differentiable=candidate.home_differentiable and options.gradient == "auto",
+        shots_per_call=candidate.shots,
     ).eval()
     check = _checked(home, x, spans, found.noise, seed)
     if check.passed is False and candidate.mend is not None:

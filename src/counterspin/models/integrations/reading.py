@@ -54,6 +54,7 @@ class Candidate:
         values: what the raw values are.
         home_differentiable: whether autograd reaches the features.
         stochastic: whether two calls with one input may differ.
+        shots: measurement shots of one call, per sample, at most; 0: none.
         imported: the circuit, or a classifier where the scores are no readout of one (kernel machines; its `bounds` are
             set to those of the adopted model); None: the model can only be wrapped.
         reason: one sentence: what was read, or why nothing could be.
@@ -79,6 +80,7 @@ class Candidate:
     state: Callable[[], dict[str, Tensor]] | None = None
     mend: Callable[[], str] | None = None
     space: str | None = None
+    shots: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

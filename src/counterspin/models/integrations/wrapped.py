@@ -30,6 +30,7 @@ class WrappedClassifier(nn.Module):
         bounds: the box the features live in.
         stochastic: whether two calls with one input may differ.
         differentiable: whether autograd reaches the features through `home`.
+        shots_per_call: measurement shots of one call, per sample; 0: none, or none that could be counted.
 
     Example:
         >>> logit = ScoreMap(values="logits", count=1, classes=2, outputs="logits")
@@ -47,6 +48,7 @@ class WrappedClassifier(nn.Module):
         *,
         stochastic: bool,
         differentiable: bool,
+        shots_per_call: int = 0,
     ) -> None:
         super().__init__()
         self.home = home
@@ -54,6 +56,7 @@ class WrappedClassifier(nn.Module):
         self.bounds = bounds
         self.stochastic = stochastic
         self.differentiable = differentiable and scores.differentiable
+        self.shots_per_call = shots_per_call
         self.route: Route | None = None
 
     @property

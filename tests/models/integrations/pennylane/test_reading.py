@@ -277,6 +277,7 @@ def test_shots_are_wrapped_and_imported_only_when_asked(qml, angle_qnode):
     assert candidate.stochastic
     assert candidate.imported is None
     assert "1000 shots" in candidate.reason
+    assert (candidate.shots, read_qnode(angle_qnode, x, w=WEIGHTS).shots) == (1000, 0)
     asked = read_qnode(noisy, x, route="import", w=WEIGHTS)
     exact = read_qnode(angle_qnode, x, w=WEIGHTS).home(x)
     torch.testing.assert_close(imported(asked.imported, x), exact, rtol=0, atol=1e-10)

@@ -100,15 +100,17 @@ def test_shots_are_wrapped_as_random():
     from qiskit_aer.primitives import SamplerV2
 
     cases = [
-        ("EstimatorQNN", {"estimator": BackendEstimatorV2(backend=AerSimulator())}, "measures with finite shots"),
-        ("SamplerQNN", {"sampler": StatevectorSampler(default_shots=64)}, "StatevectorSampler draws 64 shots"),
-        ("SamplerQNN", {"sampler": SamplerV2(default_shots=99)}, "SamplerV2 draws"),
+        ("EstimatorQNN", {"estimator": BackendEstimatorV2(backend=AerSimulator())}, "measures with finite shots", 4096),
+        ("SamplerQNN", {"sampler": StatevectorSampler(default_shots=64)}, "StatevectorSampler draws 64 shots", 64),
+        ("SamplerQNN", {"sampler": SamplerV2(default_shots=99)}, "SamplerV2 draws", 99),
     ]
-    for kind, options, reason in cases:
+    for kind, options, reason, shots in cases:
         candidate = read(small_network(kind, **options), options_for(weights=GIVEN))
         assert candidate.imported is None
         assert candidate.stochastic
         assert reason in candidate.reason
+        # One reading per observable at 1 / precision² shots each (precision 1/64, the library's default).
+        assert candidate.shots == shots * (candidate.home(FEATURES).shape[1] if kind == "EstimatorQNN" else 1)
 
 
 @pytest.mark.parametrize(("kind", "primitive"), [("EstimatorQNN", "QMLEstimator"), ("SamplerQNN", "QMLSampler")])

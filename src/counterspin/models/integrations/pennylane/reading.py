@@ -86,6 +86,7 @@ def read(model: Any, options: Options) -> Candidate:
         repairs=(*repairs, *check.repairs),
         features=options.x.shape[1],
         state=state,
+        shots=call.qnode.shots.total_shots or 0,
     )
 
 

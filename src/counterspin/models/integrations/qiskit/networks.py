@@ -16,6 +16,7 @@ from counterspin.models.integrations.qiskit.circuits import NotUnitary, Unrolled
 from counterspin.models.integrations.qiskit.expressions import Parameters
 from counterspin.models.integrations.qiskit.homes import attached
 from counterspin.models.integrations.qiskit.observables import expectations, outcome_classes, pauli_sums
+from counterspin.models.integrations.qiskit.primitives import shots_of
 from counterspin.models.integrations.qiskit.repairs import mended
 from counterspin.models.integrations.qiskit.values import numbers_of
 from counterspin.models.integrations.reading import Candidate, CircuitReading, Options, Unreadable, Values
@@ -76,6 +77,7 @@ def read_network(
         features=network.num_inputs,
         above=above,
         state=state,
+        shots=shots_of(copied.network) if copied.stochastic else 0,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
-__all__ = ["Precision", "estimator_precision", "sampler_shots"]
+__all__ = ["Precision", "estimator_precision", "sampler_shots", "shots_of"]
 
 Precision = Literal["exact", "settable", "noisy", "sampled"]
 
@@ -22,6 +23,16 @@ def estimator_precision(estimator: Any) -> Precision:
     if type(estimator).__module__.startswith("qiskit_aer.") and hasattr(estimator, "_backend"):
         return "noisy" if estimator._backend.options.get("noise_model") else "settable"
     return "sampled"
+
+
+def shots_of(network: Any) -> int:
+    """Shots of one call of a network with finite shots, per sample: at most, as if no two observables shared them."""
+    precision = getattr(network, "default_precision", None)
+    if precision is not None:
+        return math.ceil(round(1 / precision**2, 6)) * len(network.observables) if precision else 0
+    sampler = network.sampler
+    found = [getattr(holder, "default_shots", None) for holder in (sampler, getattr(sampler, "options", None))]
+    return next((shots for shots in found if isinstance(shots, int)), 0)
 
 
 def sampler_shots(sampler: Any) -> str | None:
