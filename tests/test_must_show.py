@@ -14,7 +14,7 @@ from torch import Tensor
 
 from counterspin import recipes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 COMMAND = "audit digits-amplitude --norm l2 --units relative --box none --eps 0.05,0.1,0.15 --samples 200 --json"
 SCHEMA = Path(__file__).parents[1] / "schemas" / "audit-1.json"

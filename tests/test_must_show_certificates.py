@@ -41,6 +41,7 @@ def test_boxed_l2_settles_nine_of_ten_images(tmp_path):
     assert alone[0]["value"] < record["budgets"][0]["certified"]["value"]
 
 
+@pytest.mark.long
 def test_linf_on_images_is_nearly_decided(tmp_path):
     record = certified(tmp_path, "mnist-amplitude --norm linf --eps 0.02,0.05,0.1 --samples 60")
     assert all(budget["exact"]["decided"]["value"] >= 0.9 for budget in record["budgets"])
@@ -53,7 +54,14 @@ def test_few_angles_are_decided(tmp_path):
     assert record["methods"]["branch-and-bound"]["tightness"] >= 1 - 1e-4
 
 
-@pytest.mark.parametrize("name", [name for name in recipes.names() if not name.endswith("-classical")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long) if name.startswith("mnist") else name
+        for name in recipes.names()
+        if not name.endswith("-classical")
+    ],
+)
 def test_certified_exact_attacked_on_every_recipe(name):
     recipe = recipes.get(name)
     model, test = recipe.model(), recipe.dataset().test

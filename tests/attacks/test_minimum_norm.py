@@ -88,7 +88,13 @@ def test_random_cones_are_met_at_the_exact_radius(attack, seeded):
     check_ratios(result, exact.lower)
 
 
-@pytest.mark.parametrize("recipe", ["digits-amplitude", "mnist-amplitude", "mnist-amplitude-1v9"])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "digits-amplitude",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("mnist-amplitude", "mnist-amplitude-1v9")),
+    ],
+)
 @pytest.mark.parametrize("attack", [FMN(), DDN(), CarliniWagner()], ids=["fmn", "ddn", "cw"])
 @pytest.mark.slow
 def test_trained_amplitude_models_are_met_at_the_exact_radius(recipe, attack, seeded):

@@ -349,7 +349,6 @@ def test_programs_are_read():
         (nn.Linear, {}, ModelError, r"pass an instance of it, Linear\(\.\.\.\)"),
         (_net(), {"bounds": (0.2, 0.5)}, InputError, "bounds 0.2 to 0.5 do not hold 11 of 12 samples, whose features"),
         (_net(), {"bounds": (0, 1, 2)}, InputError, r"bounds is \(0, 1, 2\); give a pair \(low, high\)"),
-        (_net(), {"bounds": "01"}, InputError, r"bounds is '01'; give a pair \(low, high\)"),
         (_net(), {"bounds": Box.uniform(0, 1, features=2)}, InputError, "bounds cover 2 features; x has 3"),
         (_net(), {"route": "best"}, UsageError, "route is 'best'; allowed: auto, import, wrap"),
         (_net(), {"gradient": "yes"}, UsageError, "gradient is 'yes'; allowed: auto, none"),
