@@ -136,6 +136,14 @@ def test_reproduce_names_the_engine_that_was_asked_for(audit) -> None:
     assert "engine" not in tables.reproduce(audit(engine={"asked": "auto", "ran": "compiled (v4)"}))
 
 
+def test_the_command_repeats_what_a_models_owner_said():
+    base = audit()
+    asked = {"between": [0.0, 1.0], "asked": {"above": 0, "gradient": "none"}}
+    text = tables.reproduce(audit(model=base.model | asked))
+    assert text.replace(" \\\n ", "").endswith("--above 0 --gradient none --bounds 0.0 1.0")
+    assert "--above" not in tables.reproduce(base)
+
+
 def test_reproduce_quotes_for_the_shell(audit) -> None:
     record = audit(model={"name": "a; rm -rf ~"}, dataset={"name": "my data.npz", "split": "given", "source": "file"})
     text = tables.reproduce(record)

@@ -34,7 +34,7 @@ def model_card(model: Classifier, name: str | None = None) -> dict[str, Any]:
     route: Route | None = getattr(model, "route", None)
     if route is not None:
         card |= {"library": route.kind, "route": route.route, "space": route.space, "repairs": list(route.repairs)}
-        card["between"] = _common_bounds(model.bounds)
+        card |= {"between": _common_bounds(model.bounds), "asked": dict(route.asked)}
     if isinstance(model, nn.Module):
         card["parameters"] = sum(parameter.numel() for parameter in model.parameters())
     if isinstance(model, HasCircuit):

@@ -152,6 +152,7 @@ def adopt(
     with torch.no_grad():
         # Of labels every sample is asked, since the largest says how many classes there are.
         raw = raw_values(candidate.home, seen if candidate.values == "labels" else seen[:_ASKED])
+    asked = {"above": above} | ({"gradient": gradient} if gradient == "none" else {})
     above = candidate.above if above is None and raw.shape[1] == 1 else above
     scores = score_map(raw, candidate.values, classes=classes, outputs=outputs, above=above, threshold=threshold)
     decision = decide(candidate, scores, inner_box, options, seed=seed)
@@ -166,6 +167,7 @@ def adopt(
         gradient_check=decision.gradient_check,
         home=home,
         space=space or candidate.space or (_GIVEN if before is None else before.space),
+        asked={name: value for name, value in asked.items() if value is not None},
     )
     return Adopted(model=_told(chosen, found), route=found)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Route:
         gradient_check: of the model that was taken; None: native models are not checked.
         home: the model as its own library computes it, as class scores; None where there is no other library.
         space: in which space a budget lives, for example `"features as given"`.
+        asked: what the user said besides the bounds that changes the model: the class above the threshold, a black box.
     """
 
     kind: str
@@ -49,3 +51,4 @@ class Route:
     gradient_check: GradientCheck | None
     home: Classifier | None
     space: str
+    asked: Mapping[str, int | str] = field(default_factory=dict)

@@ -80,6 +80,7 @@ def reproduce(record: AuditRecord) -> str:
         options["engine"] = engine
     if record.dataset.get("source") == "file":
         options["data"] = record.dataset["name"]
+    options |= record.model.get("asked", {})
     lines += [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
     if record.model.get("between") is not None:
         lines.append("--bounds {} {}".format(*record.model["between"]))
