@@ -136,7 +136,7 @@ def test_reproduce_names_the_engine_that_was_asked_for(audit) -> None:
     assert "engine" not in tables.reproduce(audit(engine={"asked": "auto", "ran": "compiled (v4)"}))
 
 
-def test_the_command_repeats_what_a_models_owner_said():
+def test_the_command_repeats_what_a_models_owner_said(audit) -> None:
     base = audit()
     asked = {"between": [0.0, 1.0], "asked": {"above": 0, "gradient": "none"}}
     text = tables.reproduce(audit(model=base.model | asked))
