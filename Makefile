@@ -6,6 +6,8 @@ CONSTRAINTS := constraints/full.txt
 KERNELS := src/counterspin/simulation/kernels
 # pip learned dependency groups in 25.1.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Calibrations of real devices ship in these; nothing in them is imported, so nothing they depend on is needed.
+SNAPSHOTS := qiskit-ibm-runtime cirq-google
 
 .PHONY: audit test test-long check bench docs examples clean
 
@@ -62,4 +64,5 @@ $(VENV)/.runtime: $(VENV)/.pip pyproject.toml setup.py $(wildcard $(KERNELS)/c/*
 
 $(VENV)/.development: $(VENV)/.runtime
 	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[data,crosscheck,sdp,pennylane,qiskit,jax]' --group dev
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --no-deps $(SNAPSHOTS)
 	touch $@

@@ -20,7 +20,7 @@ FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=fast", "-fvisibili
 
 
 class BuildKernels(build_ext):
-    """Compiles kernel.c once per precision and instruction set and links the copies into one library.
+    """Compiles kernel.c and transfer.c once per precision and instruction set and links the copies into one library.
 
     Where that fails (no compiler, one without vector extensions), the package is built without the library.
     """
@@ -55,7 +55,7 @@ class BuildKernels(build_ext):
             for precision, real in (("f32", "float"), ("f64", "double")):
                 macros = [("REAL", real), ("VECTOR_BYTES", str(width)), ("SUFFIX", f"{precision}_{name}")]
                 objects += self.compiler.compile(
-                    [str(SOURCES / "kernel.c")],
+                    [str(SOURCES / "kernel.c"), str(SOURCES / "transfer.c")],
                     output_dir=str(folder / f"{precision}_{name}"),
                     macros=macros,
                     extra_postargs=[*FLAGS, *target],
@@ -71,7 +71,7 @@ if __name__ == "__main__":
         ext_modules=[
             Extension(
                 "counterspin.simulation.kernels._native",
-                sources=[str(SOURCES / "kernel.c"), str(SOURCES / "cpu.c")],
+                sources=[str(SOURCES / name) for name in ("kernel.c", "transfer.c", "cpu.c")],
                 depends=["setup.py", *(str(header) for header in sorted(SOURCES.glob("*.h")))],
                 optional=True,
             )

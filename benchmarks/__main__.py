@@ -25,6 +25,8 @@ BENCHMARKS = (
     "attacks",
     "ce_overstatement",
     "integrations",
+    "noise_engine",
+    "mitigation",
 )
 
 # Where there is no terminal to ask, a line holds a whole row.

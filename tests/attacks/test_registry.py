@@ -142,7 +142,7 @@ def test_stochastic_models_get_averaged_gradients(rows):
     noisy.differentiable = True
     assert adapted(APGD(), noisy).gradient == EOT(source=Autodiff(), samples=8)
     noisy.twin = rows(lambda x: torch.cat([x, -x], dim=1))
-    assert adapted(APGD(), noisy).gradient == EOT(source=Twin(), samples=8)
+    assert adapted(APGD(), noisy).gradient == Twin(calls=8)
     chosen = APGD(gradient=EOT(source=SPSA(directions=3), samples=2))
     assert adapted(chosen, noisy) is chosen
     assert adapted(RandomDraws(), noisy) == RandomDraws()

@@ -26,6 +26,7 @@ from counterspin.circuits import (
 from counterspin.errors import CapabilityError, ConditionsError, UsageError
 from counterspin.models import MLP, AffineInputs, HybridClassifier, QuantumClassifier
 from counterspin.models.noisy import NoisyClassifier
+from counterspin.noise import NoiseModel
 from counterspin.noise.channels import after_every_gate, depolarizing
 from counterspin.optimum import AffineMap
 from counterspin.threats import L0, L1, L2, Group, Linf
@@ -231,9 +232,10 @@ def test_channels_between_gates_are_part_of_the_scores():
     weights = torch.randn(circuit.weights, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     noise = after_every_gate(circuit, depolarizing(0.05))
     head = Linear(torch.eye(2), torch.tensor([0.2, 0.0]))
-    model = NoisyClassifier(
-        circuit, PauliExpectations.of("Z0", "X1"), Box.uniform(-2, 2, 2), channels=noise, head=head, weights=weights
-    ).requires_grad_(False)
+    body = QuantumClassifier(
+        circuit, PauliExpectations.of("Z0", "X1"), Box.uniform(-2, 2, 2), head=head, weights=weights
+    )
+    model = NoisyClassifier(body, noise=NoiseModel(placed=noise)).requires_grad_(False)
     x, y = inputs_of(model, 4)
     result = BNB(model, x, y, L2(0.1))
     assert result.exact.all()

@@ -14,6 +14,7 @@ from counterspin.circuits import OutcomeGroups, reuploading
 from counterspin.errors import UsageError
 from counterspin.models import QuantumClassifier
 from counterspin.models.noisy import NoisyClassifier
+from counterspin.noise import NoiseModel
 from counterspin.noise.channels import after_every_gate, amplitude_damping
 from counterspin.optimum.states import nearest_states
 from counterspin.simulation.density import noisy_density, noisy_observables, score_operators
@@ -116,8 +117,8 @@ def noisy_pair(gates_behind: bool):
     weights = torch.linspace(-0.5, 0.6, circuit.weights).double()
     noise = after_every_gate(circuit, amplitude_damping(0.03))
     box = Box.unbounded(2)
-    noisy = NoisyClassifier(circuit, bit, box, channels=noise, weights=weights).requires_grad_(False)
-    return noisy, QuantumClassifier(circuit, bit, box, weights=weights).requires_grad_(False)
+    ideal = QuantumClassifier(circuit, bit, box, weights=weights).requires_grad_(False)
+    return NoisyClassifier(ideal, noise=NoiseModel(placed=noise)), ideal
 
 
 @pytest.mark.parametrize("gates_behind", [False, True])

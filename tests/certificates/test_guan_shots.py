@@ -7,7 +7,7 @@ from counterspin.certificates import GuanCertificate
 from counterspin.certificates.guan_shots import FiniteShotGuanCertificate
 from counterspin.circuits import OutcomeGroups, PauliExpectations, amplitude_encoding
 from counterspin.errors import ConditionsError, UsageError
-from counterspin.models import QuantumClassifier, SampledModel
+from counterspin.models import NoisyClassifier, QuantumClassifier, SampledModel
 from counterspin.noise import NoiseModel
 from counterspin.threats import L2, Linf
 from counterspin.types import Box
@@ -73,8 +73,16 @@ def test_refusals(bit, entangled):
     with pytest.raises(ConditionsError, match="wrap it in SampledModel"):
         certificate(bit(), x, y, L2(0.1))
     noise = NoiseModel(qubit_depolarizing=0.1)
-    with pytest.raises(ConditionsError, match="independent shots"):
-        certificate(SampledModel(bit(), shots=5, noise=noise), x, y, L2(0.1))
+    wide = QuantumClassifier(
+        amplitude_encoding(4, qubits=9).end_layer(), OutcomeGroups((0,), ((0,), (1,))), Box.uniform(-5, 5, features=4)
+    )
+    for model in (
+        SampledModel(wide, shots=5, noise=noise),
+        SampledModel(NoisyClassifier(wide, noise=noise), shots=5),
+    ):
+        with pytest.raises(ConditionsError, match="independent shots, and noise on 9 qubits is simulated by traj"):
+            certificate(model, x, y, L2(0.1))
+    assert certificate.refusal(SampledModel(bit(), shots=5, noise=noise), L2(0.1)) is None
     measurement = PauliExpectations.of("Z0", "Z1")
     other = QuantumClassifier(amplitude_encoding(4), measurement, Box.uniform(-5, 5, features=4))
     assert "expectation values" in (certificate.refusal(SampledModel(other, shots=5), L2(0.1)) or "")

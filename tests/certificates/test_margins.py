@@ -15,17 +15,20 @@ from counterspin.certificates.margins import (
     channels_of,
     inputs_of,
     margins,
+    noise_of,
     observables_behind_data,
     rivals,
     score_observables,
 )
 from counterspin.circuits import Circuit, Linear, PauliExpectations, angle_encoding, feature, reuploading
 from counterspin.errors import CapabilityError, ConditionsError
+from counterspin.mitigation.zne import ZNE
 from counterspin.models import QuantumClassifier
 from counterspin.models.affine import AffineInputs
 from counterspin.models.damped import DampedClassifier
 from counterspin.models.kernel import KernelClassifier
 from counterspin.models.noisy import NoisyClassifier
+from counterspin.noise import NoiseModel
 from counterspin.noise.channels import after_every_gate, depolarizing
 from counterspin.optimum.affine_map import AffineMap
 from counterspin.simulation.density import score_operators
@@ -110,9 +113,10 @@ def test_affine_maps_scale_radii(certificate):
 def test_channels_are_found_behind_maps_and_shrink_the_spread():
     circuit = reuploading(2, 1, trainable_scale=False)
     channels = after_every_gate(circuit, depolarizing(0.1))
-    noisy = NoisyClassifier(circuit, PauliExpectations.of("Z0", "Z1"), Box.unbounded(2), channels=channels)
+    body = QuantumClassifier(circuit, PauliExpectations.of("Z0", "Z1"), Box.unbounded(2))
+    noisy = NoisyClassifier(body, noise=NoiseModel(placed=channels))
     assert channels_of(noisy) == noisy.channels
-    assert channels_of(noisy.ideal) == ()
+    assert channels_of(body) == ()
     wide, narrow = score_observables(noisy).extremes[1], observables_behind_data(noisy, 1).extremes[1]
     assert float(narrow[0, 1]) < 0.9 * float(wide[0, 1])
 
@@ -127,3 +131,22 @@ def test_what_shows_no_circuit_or_too_many_bases_is_refused():
     large = QuantumClassifier(angle_encoding(11), PauliExpectations.of("Z0", "X0"), Box.unbounded(11))
     with pytest.raises(ConditionsError, match="2 bases on 11 qubits"):
         score_observables(large)
+
+
+@pytest.mark.parametrize("measurement", [PauliExpectations.of("Z0", "Z1"), PauliExpectations.of("Z0", "X1 Z0", "X0")])
+def test_readout_errors_and_global_depolarising_are_part_of_the_observables(measurement):
+    circuit = reuploading(2, 1, trainable_scale=False)
+    body = QuantumClassifier(circuit, measurement, Box.unbounded(2))
+    noise = NoiseModel(global_depolarizing=0.2, readout_flips=(0.05, 0.2))
+    noisy = NoisyClassifier(body, noise=noise)
+    x = torch.rand(4, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    observables, states = score_observables(noisy), body.states(x)
+    assert noise_of(noisy) is noise
+    assert noise_of(body) is None
+    scores = noisy(x).detach()
+    eigenvalues, weights = observables.spectrum(0, 1, observables.seen(states))
+    torch.testing.assert_close(weights @ eigenvalues, scores[:, 0] - scores[:, 1], atol=1e-6, rtol=0)
+    assert float(observables.extremes[1][0, 1]) < 0.9 * float(score_observables(body).extremes[1][0, 1])
+    mitigated = NoisyClassifier(body, noise=noise, mitigation=ZNE())
+    with pytest.raises(ConditionsError, match="the scores are mitigated"):
+        score_observables(mitigated)

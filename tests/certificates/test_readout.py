@@ -9,7 +9,8 @@ from scipy.optimize import linprog
 
 from counterspin.certificates.readout import confusion_radius, total_variation_radius, worst_distribution
 from counterspin.errors import InputError
-from counterspin.simulation.readout_noise import flipped
+from counterspin.noise import ReadoutErrors
+from counterspin.simulation.readout_noise import misread
 
 GROUPS = ((0, 3), (1,), (4, 2))  # of eight bit-strings; three count for no class
 
@@ -159,10 +160,10 @@ def test_symmetric_and_asymmetric_flips_of_one_bit():
     p = torch.tensor([[0.9, 0.1], [0.35, 0.65]], dtype=torch.float64)
     m = p[:, 0] - p[:, 1]
     for q in (0.0, 0.03, 0.2, 0.5):
-        seen = flipped(p, (q, q))
+        seen = misread(p, ReadoutErrors.uniform((q, q), p.shape[1].bit_length() - 1))
         torch.testing.assert_close(seen[:, 0] - seen[:, 1], (1 - 2 * q) * m, atol=1e-15, rtol=0)
     up, down = 0.1, 0.3
-    seen = flipped(p, (up, down))
+    seen = misread(p, ReadoutErrors.uniform((up, down), p.shape[1].bit_length() - 1))
     expected = (1 - up - down) * m + down - up
     torch.testing.assert_close(seen[:, 0] - seen[:, 1], expected, atol=1e-15, rtol=0)
     # As a nominal matrix: the margin at t = 0 is what is observed, and its sign decides whether there is a radius.

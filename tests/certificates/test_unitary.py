@@ -35,6 +35,7 @@ from counterspin.errors import CapabilityError, ConditionsError, InputError, Usa
 from counterspin.models import LogisticRegression, QuantumClassifier, SampledModel
 from counterspin.models.affine import AffineInputs
 from counterspin.models.noisy import NoisyClassifier
+from counterspin.noise import NoiseModel
 from counterspin.noise.channels import after_every_gate, amplitude_damping
 from counterspin.optimum.affine_map import AffineMap
 from counterspin.simulation import run
@@ -153,9 +154,8 @@ def test_no_gate_errors_flip_inside_the_radius(seed, qubits, noise, biased, norm
     channels = after_every_gate(circuit, amplitude_damping(0.02)) if noise else ()
 
     def built(c):
-        if not noise:
-            return QuantumClassifier(c, measurement, Box.unbounded(c.inputs), head=head, weights=w, engine="torch")
-        return NoisyClassifier(c, measurement, Box.unbounded(c.inputs), channels=channels, head=head, weights=w)
+        body = QuantumClassifier(c, measurement, Box.unbounded(c.inputs), head=head, weights=w, engine="torch")
+        return NoisyClassifier(body, noise=NoiseModel(placed=channels)) if noise else body
 
     model = built(circuit)
     x = torch.tensor(rng.normal(size=(4, circuit.inputs)))
@@ -211,7 +211,7 @@ def test_noise_moves_the_angle():
     # Decay by γ behind the rotation brings the margin to (1 - γ) cos x + γ.
     circuit, gamma = Circuit(1).add("RX", 0, feature(0)), 0.2
     channels = after_every_gate(circuit, amplitude_damping(gamma))
-    model = NoisyClassifier(circuit, BIT, Box.unbounded(1), channels=channels)
+    model = NoisyClassifier(QuantumClassifier(circuit, BIT, Box.unbounded(1)), noise=NoiseModel(placed=channels))
     found = gate_tampering(model, torch.tensor([[0.7]], dtype=torch.float64), [0])
     assert 0.8 < found.radius.item() <= math.acos(-gamma / (1 - gamma)) - 0.7
     assert found.assumptions.noise == "modelled"

@@ -25,6 +25,10 @@ from counterspin.circuits import Amplitudes, Circuit, angle_encoding, draw, feat
             Circuit(2, amplitudes=Amplitudes(4)).end_layer().add("S", 0).end_layer(),
             ["q0: ──|x⟩──┊──S──┊──", "q1: ──|x⟩──┊─────┊──"],
         ),
+        (
+            Circuit(3).add("SX", 1).add("ECR", (2, 0)),
+            ["q0: ──────ECR:X──", "q1: ──SX────│────", "q2: ──────ECR:Z──"],
+        ),
         (angle_encoding(2, axis="z"), ["q0: ──H──RZ(x0)──", "q1: ──H──RZ(x1)──"]),
     ],
 )

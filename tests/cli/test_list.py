@@ -5,6 +5,7 @@ from installed import install
 
 from counterspin import recipes
 from counterspin.cli.app import run
+from counterspin.noise.devices import ibm, missing_packages
 
 
 def test_recipes(capsys) -> None:
@@ -58,6 +59,46 @@ class Nothing(Attack):
     assert output.err.count("\n") == 1
     assert run(["list", "attacks"]) == 0
     assert "decision; needs labels only; from listed-pack 1.0" in capsys.readouterr().out
+
+
+DEVICE_KEYS = {
+    "name", "vendor", "qubits", "date", "t1_median", "t2_median", "readout_error_median", "two_qubit_error_median",
+    "usable", "note",
+}  # fmt: skip
+
+
+@pytest.mark.skipif(bool(missing_packages()), reason="the devices extra is not installed")
+def test_devices(capsys, monkeypatch) -> None:
+    files = ibm.devices() or {}
+    monkeypatch.setattr(ibm, "devices", lambda: {name: files[name] for name in ("armonk", "fez", "kyoto")})
+    assert run(["list", "devices", "--json"]) == 0
+    output = capsys.readouterr()
+    document = json.loads(output.out)
+    assert list(document) == ["devices"]
+    rows = {row["name"]: row for row in document["devices"]}
+    assert all(set(row) == DEVICE_KEYS for row in rows.values())
+    assert (rows["ibm:fez"]["qubits"], rows["ibm:fez"]["date"]) == (156, "2025-02-26")
+    assert output.err == ""
+    assert run(["list", "devices"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == "device qubits date T1 µs T2 µs readout error % two-qubit error %".split()
+    fez = next(line for line in lines if line.startswith("ibm:fez "))
+    assert fez.split() == ["ibm:fez", "156", "2025-02-26", "144.9", "88.0", "0.76", "0.38"]
+    assert next(line for line in lines if line.startswith("ibm:armonk ")).split()[-1] == "-"
+    kyoto = lines.index(next(line for line in lines if line.startswith("ibm:kyoto ")))
+    assert lines[kyoto + 1].startswith("    not usable: No pair of qubits works")
+    assert len({len(line) for line in lines if line.startswith(("ibm:", "google:"))}) == 1
+
+
+def test_devices_without_their_packages(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
+    assert run(["list", "devices", "--json"]) == 0
+    output = capsys.readouterr()
+    assert json.loads(output.out) == {"devices": []}
+    assert output.err == (
+        "counterspin: qiskit-ibm-runtime and cirq-google, which carry calibrations, are not installed; "
+        "run: pip install counterspin[devices]\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [["people"], ["recipes", "more"]])

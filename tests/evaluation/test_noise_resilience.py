@@ -12,13 +12,14 @@ from counterspin.circuits import (
     Scale,
     amplitude_encoding,
     angle_encoding,
+    reuploading,
 )
-from counterspin.evaluation.noise_resilience import NoiseGrid, measure_noise
+from counterspin.evaluation.noise_resilience import NoiseGrid, measure_noise, noise_price
 from counterspin.evaluation.statistics import measured_share
-from counterspin.models import MLP, HybridClassifier, LogisticRegression, QuantumClassifier
+from counterspin.models import MLP, HybridClassifier, LogisticRegression, NoisyClassifier, QuantumClassifier
 from counterspin.noise import NoiseModel
 from counterspin.simulation.engines import choose
-from counterspin.types import Box
+from counterspin.types import Box, Cost
 
 SMALL = NoiseGrid(
     global_depolarizing=(0.0, 0.4),
@@ -116,8 +117,9 @@ def test_sizes_are_stated_per_point():
     record = measure_noise(rotation_classifier(), x, y, seed=0, grid=SMALL)
     assert record.samples == 30
     assert {p.accuracy.n for p in record.curves[0].points} == {30}
-    assert {p.accuracy.n for p in record.curves[1].points} == {10}
-    assert record.curves[1].trajectories == 8
+    # One qubit is exact: no errors are drawn.
+    assert {p.accuracy.n for p in record.curves[1].points} == {30}
+    assert record.curves[1].trajectories is None
     assert [(p.strength, p.shots) for p in record.curves[2].points] == [(0.0, 16), (0.0, None), (0.1, 16), (0.1, None)]
 
 
@@ -146,9 +148,30 @@ def test_models_without_a_circuit_go_through_sample_and_claim_no_theorem():
     assert (16, NoiseModel(readout_flips=(0.1, 0.2))) in remote.calls
     assert record.curves[0].theorem is None
     assert "may move" in record.curves[0].label
+    assert record.curves[1].trajectories == 8
+    assert {p.accuracy.n for p in record.curves[1].points} == {10}
     direct = measure_noise(model, x, y, seed=0, grid=SMALL)
     for kind in ("global_depolarizing", "readout_flips"):
         assert infinite(record, kind) == infinite(direct, kind)
+
+
+def test_wide_circuits_are_measured_by_drawn_errors():
+    circuit = reuploading(9, 1, trainable_scale=False)
+    body = QuantumClassifier(circuit, PauliExpectations.of("Z0", "Z1"), Box.unbounded(9))
+    x = torch.rand(20, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    record = measure_noise(body, x, body(x).argmax(dim=1), seed=0, grid=SMALL)
+    assert [curve.trajectories for curve in record.curves] == [None, 8, None]
+    assert {p.accuracy.n for p in record.curves[1].points} == {10}
+    small, large = (noise_price(model, 20, SMALL).circuits for model in (body, rotation_classifier()))
+    assert large - small == 2 * 2 * 10
+
+
+def test_noise_of_its_own_is_not_added_to():
+    (x, y), body = angles(), rotation_classifier()
+    noisy = NoisyClassifier(body, noise=NoiseModel(global_depolarizing=0.1))
+    record = measure_noise(noisy, x, y, seed=0, grid=SMALL)
+    assert record.skipped == "NoisyClassifier runs under noise of its own, which no other noise is added to"
+    assert noise_price(noisy, 20, SMALL) == Cost()
 
 
 def test_hybrid_models_are_measured_through_their_front():
@@ -190,5 +213,4 @@ def test_noise_is_measured_on_the_engine_the_model_asks_for(asked: str, monkeypa
     # By name: the package exports a function called run.
     monkeypatch.setattr(import_module("counterspin.simulation.run"), "choose", spy)
     measure_noise(model, x, y, seed=0, grid=SMALL)
-    # Only torch simulates noise per qubit, and an engine that was asked for is not refused for it.
-    assert set(taken) == {asked, "torch"}
+    assert set(taken) == {asked}

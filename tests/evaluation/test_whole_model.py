@@ -7,7 +7,7 @@ from counterspin import recipes
 from counterspin.circuits import OutcomeGroups, PauliExpectations, amplitude_encoding, reuploading, strongly_entangling
 from counterspin.evaluation.whole_model import whole_model
 from counterspin.models import LogisticRegression, NoisyClassifier, QuantumClassifier
-from counterspin.noise import after_every_gate, depolarizing
+from counterspin.noise import NoiseModel, after_every_gate, depolarizing
 from counterspin.types import Box
 
 
@@ -35,8 +35,8 @@ def test_unequal_groups_are_named():
 def test_noise_in_the_circuit_lowers_the_bound():
     circuit = amplitude_encoding(4) + strongly_entangling(2, 1)
     channels = after_every_gate(circuit, depolarizing(0.05))
-    noisy = NoisyClassifier(circuit, OutcomeGroups((0,), ((0,), (1,))), Box.uniform(0, 1, 4), channels=channels)
-    found = whole_model(noisy.requires_grad_(False))
+    body = QuantumClassifier(circuit, OutcomeGroups((0,), ((0,), (1,))), Box.uniform(0, 1, 4))
+    found = whole_model(NoisyClassifier(body, noise=NoiseModel(placed=channels)).requires_grad_(False))
     assert 0.3 < found.global_bound.upper < 0.95
     assert found.global_bound.lower == pytest.approx(found.global_bound.upper, abs=1e-9)
 

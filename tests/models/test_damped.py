@@ -24,6 +24,7 @@ from counterspin.models import QuantumClassifier, SampledModel
 from counterspin.models.damped import DampedClassifier
 from counterspin.models.noisy import NoisyClassifier
 from counterspin.models.smoothed import SmoothedClassifier
+from counterspin.noise import NoiseModel
 from counterspin.noise.channels import amplitude_damping, phase_damping
 from counterspin.noise.kraus import Placed
 from counterspin.types import Box
@@ -55,7 +56,8 @@ def noisy(rng, circuit, first, last, measurement, head=None):
     )
     w = torch.tensor(rng.normal(size=circuit.weights))
     box = Box.unbounded(circuit.inputs)
-    return NoisyClassifier(circuit, measurement, box, channels=places, weights=w, head=head)
+    body = QuantumClassifier(circuit, measurement, box, weights=w, head=head)
+    return NoisyClassifier(body, noise=NoiseModel(placed=places))
 
 
 def quadrature(body, x, sigma, nodes=60):
@@ -113,8 +115,9 @@ def test_phase_damping_behind_the_encoding_is_smoothing(sigma):
         Placed(after=3 + q, qubits=(q,), channel=phase_damping(1 - np.exp(-(sigma**2) * slope**2)))
         for q, slope in enumerate(slopes)
     )
-    channel = NoisyClassifier(circuit, groups, Box.unbounded(3), channels=places, weights=w)
-    smooth = DampedClassifier(QuantumClassifier(circuit, groups, Box.unbounded(3), weights=w), sigma=sigma)
+    body = QuantumClassifier(circuit, groups, Box.unbounded(3), weights=w)
+    channel = NoisyClassifier(body, noise=NoiseModel(placed=places))
+    smooth = DampedClassifier(body, sigma=sigma)
     x = torch.tensor(rng.normal(size=(5, 3)))
     torch.testing.assert_close(smooth(x), channel(x).detach(), atol=1e-12, rtol=0)
 
@@ -168,11 +171,11 @@ def test_other_refusals():
         with pytest.raises(UsageError, match="sigma is"):
             DampedClassifier(body, sigma=sigma)
     between = (Placed(after=0, qubits=(0,), channel=phase_damping(0.1)),)
-    mixed = NoisyClassifier(body.circuit, BIT, body.bounds, channels=between)
+    mixed = NoisyClassifier(body, noise=NoiseModel(placed=between))
     with pytest.raises(ConditionsError, match=r"phase_damping\(0.1\) after gate 0 acts between"):
         DampedClassifier(mixed, sigma=0.1)
     tensor = model(Circuit(1).add("RX", 0, feature(0)).add("RX", 0, torch.tensor(0.1)))
     with pytest.raises(ConditionsError, match="holds tensors"):
         DampedClassifier(tensor, sigma=0.1)
-    with pytest.raises(UsageError, match="at most 5"):
-        DampedClassifier(model(Circuit(6).add("RX", 0, feature(0))), sigma=0.1)
+    with pytest.raises(UsageError, match="at most 8"):
+        DampedClassifier(model(Circuit(9).add("RX", 0, feature(0))), sigma=0.1)

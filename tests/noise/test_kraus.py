@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from random_channels import applied, dense_transfer, random_channel
 
 from counterspin.circuits import Circuit
 from counterspin.errors import InputError, UsageError
@@ -14,14 +15,11 @@ from counterspin.noise.channels import (
     phase_flip,
 )
 from counterspin.noise.kraus import Channel, Placed
+from counterspin.noise.linear_map import TransferMap
 
 X = torch.tensor([[0, 1], [1, 0]], dtype=torch.complex128)
 CONSTRUCTORS = [depolarizing, bit_flip, phase_flip, amplitude_damping, phase_damping]
 RHO = torch.tensor([[0.7, 0.2 - 0.1j], [0.2 + 0.1j, 0.3]], dtype=torch.complex128)
-
-
-def applied(channel, rho):
-    return sum(k @ rho @ k.conj().T for k in channel.operators)
 
 
 @pytest.mark.parametrize("make", CONSTRUCTORS)
@@ -86,6 +84,22 @@ def test_other_dtypes_and_nan_are_refused():
 def test_places_that_are_none(after, qubits, message):
     with pytest.raises(UsageError, match=message):
         Placed(after=after, qubits=qubits, channel=bit_flip(0.1))
+
+
+def test_the_transfer_matrix_is_computed_once_and_by_its_definition():
+    channel = random_channel(2, 3, 11)
+    torch.testing.assert_close(channel.transfer, torch.from_numpy(dense_transfer(channel)), atol=1e-14, rtol=0)
+    assert channel.transfer is channel.transfer
+    assert channel.transfer.dtype == torch.float64
+    expected = torch.tensor([[1, 0, 0, 0], [0, 0.8, 0, 0], [0, 0, 0.8, 0], [0.36, 0, 0, 0.64]], dtype=torch.float64)
+    torch.testing.assert_close(amplitude_damping(0.36).transfer, expected, atol=1e-15, rtol=0)
+
+
+def test_maps_that_are_no_channels_have_places_too():
+    undone = TransferMap("undone", torch.diag(torch.tensor([1.0, 2.0, 2.0, 1.0], dtype=torch.float64)))
+    assert Placed(after=0, qubits=(1,), channel=undone).channel is undone
+    with pytest.raises(UsageError, match="undone acts on 1 qubits"):
+        Placed(after=0, qubits=(0, 1), channel=undone)
 
 
 def test_two_qubit_channels_need_two_qubits():

@@ -22,16 +22,19 @@ from counterspin.circuits import (
     weight,
 )
 from counterspin.errors import ConditionsError, InputError, UsageError
+from counterspin.noise import NoiseModel, ReadoutErrors
 from counterspin.noise.channels import amplitude_damping, bit_flip, depolarizing, phase_damping, phase_flip
 from counterspin.noise.kraus import Channel, Placed
-from counterspin.simulation import fold, run
+from counterspin.simulation import EffectiveObservables, fold, run
 from counterspin.simulation.density import (
+    density_distributions,
     density_scores,
-    fold_with_channels,
     noisy_density,
     noisy_observables,
     score_operators,
 )
+from counterspin.simulation.measurement import measured_values
+from counterspin.simulation.measurement import settings as settings_of
 
 MAKERS = [depolarizing, bit_flip, phase_flip, amplitude_damping, phase_damping]
 BELL = Circuit(2).add("RY", 0, feature(0)).add("CNOT", (0, 1)).add("RX", 1, weight(0) * feature(1))
@@ -132,7 +135,8 @@ def test_adjoint_identity_and_positivity(seed, qubits):
     assert float((rho.diagonal(dim1=1, dim2=2).sum(1) - 1).abs().max()) < 1e-12
     assert float(torch.linalg.eigvalsh(rho).min()) > -1e-12
     forward = density_scores(rho, readout)
-    torch.testing.assert_close(fold_with_channels(circuit, w, readout, channels).scores(x), forward, atol=1e-12, rtol=0)
+    carried = EffectiveObservables(noisy_observables(circuit, w, readout, channels), 2**qubits, complex_data=True)
+    torch.testing.assert_close(carried.scores(x), forward, atol=1e-12, rtol=0)
 
 
 @settings(max_examples=15, deadline=None)
@@ -159,9 +163,24 @@ def test_channels_without_effect_equal_the_noiseless_fold():
     _, w = values_of(rng, circuit)
     readout = Readout(OutcomeGroups((0, 2), ((0,), (1, 2), (3,))))
     idle = (Placed(after=2, qubits=(1,), channel=bit_flip(0.0)),)
-    ours, theirs = fold_with_channels(circuit, w, readout, idle), fold(circuit, w, readout)
-    torch.testing.assert_close(ours.matrices, theirs.matrices, atol=1e-12, rtol=0)
-    assert ours.length == theirs.length
+    ours, theirs = noisy_observables(circuit, w, readout, idle), fold(circuit, w, readout)
+    torch.testing.assert_close(ours, theirs.matrices, atol=1e-12, rtol=0)
+
+
+def test_what_acts_behind_the_gates_is_part_of_the_operators():
+    rng = np.random.default_rng(3)
+    circuit = random_circuit(rng, 3)
+    x, w = values_of(rng, circuit)
+    pair = torch.tensor(rng.dirichlet(np.ones(4), size=4).T)
+    errors = ReadoutErrors(flips=((0.1, 0.2), (0.0, 0.0), (0.05, 0.3)), pairs=(((2, 0), pair),))
+    noise = NoiseModel(global_depolarizing=0.3, readout=errors)
+    rho = noisy_density(circuit, x, w)
+    for measurement in (random_paulis(rng, 3), OutcomeGroups((2, 0), ((0,), (1, 3)))):
+        readout = Readout(measurement, linear(rng, 2, measurement.values))
+        mixed = 0.7 * rho + 0.3 * torch.eye(8, dtype=torch.complex128) / 8
+        read = [d @ errors.matrix().T for d in density_distributions(mixed, measurement)]
+        expected = readout.scores(measured_values(read, settings_of(measurement, 3)))
+        torch.testing.assert_close(density_scores(rho, readout, noise), expected, atol=1e-12, rtol=0)
 
 
 def test_order_of_channels_behind_one_gate():
@@ -220,8 +239,8 @@ def test_angles_given_as_tensors():
 
 def test_refusals():
     readout, none = Readout(PauliExpectations.of("Z0")), torch.zeros(0)
-    with pytest.raises(UsageError, match="6 qubits; the density-matrix simulator takes at most 5"):
-        noisy_density(Circuit(6), torch.zeros(1, 0), none)
+    with pytest.raises(UsageError, match="9 qubits; the density-matrix simulator takes at most 8"):
+        noisy_density(Circuit(9), torch.zeros(1, 0), none)
     for after, qubits in ((3, (0,)), (0, (2,))):
         placed = Placed(after=after, qubits=qubits, channel=bit_flip(0.1))
         with pytest.raises(UsageError, match=r"bit_flip\(0.1\) is placed after gate"):
@@ -230,7 +249,5 @@ def test_refusals():
         noisy_observables(BELL, torch.ones(1), readout, after=3)
     with pytest.raises(InputError, match="weights have shape"):
         noisy_density(BELL, torch.zeros(1, 2), none)
-    with pytest.raises(ConditionsError, match="encodes data in gate angles"):
-        fold_with_channels(BELL, torch.ones(1), readout)
     with pytest.raises(InputError, match="zero vector"):
         noisy_density(Circuit(1, amplitudes=Amplitudes(2)), torch.zeros(1, 2), none)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from compiled_engine import ENGINES, needs_kernel
-from small_circuits import AMPLITUDES, GATES, READOUT, arguments, gradients, seeded
+from small_circuits import AMPLITUDES, GATES, READOUT, arguments, gradients
 from torch import Tensor
 
 from counterspin.circuits import (
@@ -35,18 +35,6 @@ def test_unknown_engines_are_refused(engine: str) -> None:
         check_engine(engine)
     with pytest.raises(UsageError, match=f"engine is '{engine}'"):
         run(GATES, *arguments(GATES), READOUT, engine=engine)
-
-
-@needs_kernel
-def test_noise_per_qubit_is_for_the_torch_engine() -> None:
-    x, w = arguments(GATES)
-    noise = NoiseModel(qubit_depolarizing=0.1, trajectories=3)
-    auto, torch_ = (
-        run(GATES, x, w, READOUT, noise=noise, generator=seeded(2), engine=engine) for engine in ("auto", "torch")
-    )
-    assert torch.equal(auto, torch_)
-    with pytest.raises(UsageError, match=r"engine is 'compiled', but noise per qubit .*; use engine='auto' or"):
-        run(GATES, x, w, READOUT, noise=noise, generator=seeded(2), engine="compiled")
 
 
 @needs_kernel

@@ -22,7 +22,7 @@ from counterspin.circuits import (
     weight,
 )
 from counterspin.errors import ConditionsError, InputError, ResourceError
-from counterspin.noise import NoiseModel
+from counterspin.noise import GateRule, NoiseModel, Placed, ReadoutErrors, amplitude_damping, zz_crosstalk
 from counterspin.simulation import EffectiveObservables, fold, folded_scores, pays_to_fold, run
 
 NOISES = {
@@ -30,6 +30,16 @@ NOISES = {
     "global": NoiseModel(global_depolarizing=0.3),
     "flips": NoiseModel(readout_flips=(0.05, 0.2)),
     "both": NoiseModel(global_depolarizing=0.15, readout_flips=(0.1, 0.0)),
+    "layers": NoiseModel(qubit_depolarizing=0.2),
+    "everything": NoiseModel(
+        global_depolarizing=0.1,
+        rules=(GateRule(channel=amplitude_damping(0.1), targets="each"),),
+        placed=(Placed(after=3, qubits=(2, 0), channel=zz_crosstalk(0.4)),),
+        readout=ReadoutErrors(
+            flips=((0.1, 0.2), (0.03, 0.0), (0.0, 0.1)),
+            pairs=(((2, 0), torch.eye(4, dtype=torch.float64)[[0, 2, 1, 3]]),),
+        ),
+    ),
 }
 
 
@@ -53,7 +63,7 @@ def test_fold_equals_run(amplitudes: Amplitudes, noise: str) -> None:
         for head in heads(measurement.values):
             readout = Readout(measurement, head)
             folded = fold(circuit, w, readout, NOISES[noise])
-            expected = run(circuit, x, w, readout, noise=NOISES[noise])
+            expected = run(circuit, x, w, readout, noise=NOISES[noise], engine="density")
             assert torch.allclose(folded.scores(x), expected, atol=1e-12)
             assert folded.features == circuit.inputs
             assert torch.allclose(folded.matrices, folded.matrices.mH, atol=1e-13)
@@ -84,8 +94,8 @@ def test_conditions_are_stated() -> None:
         fold(Circuit(1).add("RX", 0, feature(0)), w, readout)
     with pytest.raises(ConditionsError, match="gate angles"):
         fold(amplitude_encoding(2).add("RX", 0, feature(0)), w, readout)
-    with pytest.raises(ConditionsError, match="trajectories"):
-        fold(amplitude_encoding(2), w, readout, NoiseModel(qubit_depolarizing=0.1))
+    with pytest.raises(ConditionsError, match=r"9 qubits with channels between its gates, .* at most 8 qubits"):
+        fold(amplitude_encoding(2, qubits=9).end_layer(), w, readout, NoiseModel(qubit_depolarizing=0.1))
     with pytest.raises(InputError, match="weights have shape"):
         fold(amplitude_encoding(2), torch.zeros(2), readout)
     with pytest.raises(InputError, match="measures qubit 1"):

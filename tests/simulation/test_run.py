@@ -98,8 +98,9 @@ def test_too_few_shots_are_refused(shots: int) -> None:
 def test_randomness_needs_a_generator() -> None:
     with pytest.raises(UsageError, match="finite shots are random"):
         run(CIRCUIT, X, W, READOUT, shots=10)
+    noise, wide = NoiseModel(qubit_depolarizing=0.1), Circuit(9).end_layer()
     with pytest.raises(UsageError, match="random trajectories"):
-        run(CIRCUIT, X, W, READOUT, noise=NoiseModel(qubit_depolarizing=0.1))
+        run(wide, torch.zeros(1, 0), torch.zeros(0), READOUT, noise=noise)
 
 
 @each_engine

@@ -23,7 +23,15 @@ from counterspin.circuits import (
     weight,
 )
 from counterspin.errors import CapabilityError, InputError, UsageError
+from counterspin.noise import GateRule, NoiseModel, ReadoutErrors, amplitude_damping
 from counterspin.simulation import run, shift_jacobian, shift_rule
+from counterspin.simulation.shift import lifted_circuit
+
+NOISY = NoiseModel(
+    global_depolarizing=0.1,
+    rules=(GateRule(channel=amplitude_damping(0.1), targets="each"),),
+    readout=ReadoutErrors(flips=((0.05, 0.1), (0.0, 0.2))),
+)
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -90,7 +98,7 @@ def test_a_vector_along_one_axis() -> None:
 
 def test_many_shifts_in_several_chunks_and_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     circuit = reuploading(3, 4, scale=math.pi)
-    monkeypatch.setattr("counterspin.simulation.shift._AMPLITUDES_AT_ONCE", 5 * 3 * 8)
+    monkeypatch.setattr("counterspin.simulation.shift._NUMBERS_AT_ONCE", 5 * 3 * 8)
     readout = Readout(PauliExpectations.of("Z0", "Z1", "Z2"))
     assert check(circuit, readout) == 1 + 2 * 12
     x, w = torch.rand(3, 3, generator=seeded(0)), torch.rand(circuit.weights, generator=seeded(1))
@@ -167,3 +175,38 @@ def test_finite_shots_without_a_generator_are_refused() -> None:
         shift_jacobian(*arguments, shots=10)
     with pytest.raises(UsageError, match="shots is 0"):
         shift_jacobian(*arguments, shots=0, generator=seeded(0))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_rules_hold_under_noise(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    amplitudes = Amplitudes(3) if seed % 2 else None
+    circuit = random_circuit(rng, 2, extra=0, amplitudes=amplitudes)
+    x = torch.tensor(rng.normal(size=(2, circuit.inputs))).requires_grad_()
+    w = torch.tensor(rng.normal(size=circuit.weights))
+    for measurement in (random_paulis(rng, 2), random_groups(rng, 2)):
+        readout = Readout(measurement)
+        scores, jacobian, _ = shift_jacobian(circuit, x.detach(), w, readout, noise=NOISY)
+        exact = run(circuit, x, w, readout, noise=NOISY, engine="density")
+        rows = [torch.autograd.grad(column.sum(), x, retain_graph=True)[0] for column in exact.T]
+        torch.testing.assert_close(scores, exact.detach(), atol=1e-10, rtol=0)
+        torch.testing.assert_close(jacobian, torch.stack(rows, 1), atol=1e-9, rtol=0)
+
+
+def test_shots_under_noise_give_unbiased_derivatives() -> None:
+    circuit, w = reuploading(2, 1), torch.linspace(-1, 1, reuploading(2, 1).weights).double()
+    x, readout, rows = torch.tensor([[0.3, 0.9]], dtype=torch.float64), Readout(PauliExpectations.of("Z0", "X1")), 300
+    _, exact, _ = shift_jacobian(circuit, x, w, readout, noise=NOISY)
+    _, found, _ = shift_jacobian(circuit, x.expand(rows, -1), w, readout, noise=NOISY, shots=100, generator=seeded(0))
+    error = found.std(0) / rows**0.5
+    assert bool(((found.mean(0) - exact[0]).abs() < 5 * error).all())
+    assert float(error.max()) < 0.02
+    _, ideal, _ = shift_jacobian(circuit, x, w, readout)
+    assert float((ideal - exact).abs().max()) > 10 * float(error.max())  # the noise matters
+
+
+def test_lifted_circuits_keep_gates_layers_and_weights() -> None:
+    circuit = amplitude_encoding(2).add("RX", 0, feature(1) * weight(0)).end_layer().add("Rot", 0, 0.1, weight(2), 0.3)
+    lifted = lifted_circuit(circuit)
+    assert [str(gate) for gate in lifted.gates] == ["RX(x2) q0", str(circuit.gates[1])]
+    assert (lifted.layers, lifted.amplitudes, lifted.weights) == ((1,), circuit.amplitudes, 3)

@@ -10,6 +10,7 @@ from counterspin.attacks import APGD, FMN, CoordinateAttack, Corners
 from counterspin.circuits import Circuit, Linear, OutcomeGroups, Scale, feature, reuploading
 from counterspin.models import QuantumClassifier
 from counterspin.models.noisy import NoisyClassifier
+from counterspin.noise import NoiseModel
 from counterspin.noise.channels import after_every_gate, amplitude_damping, depolarizing
 from counterspin.types import Box
 
@@ -53,7 +54,8 @@ def random_model(seed: int, *, samples: int = 12, noisy: bool = False, plain: bo
     if noisy:
         kind = depolarizing(0.05) if seed % 2 else amplitude_damping(0.1)
         channels = after_every_gate(circuit, kind)
-        model = NoisyClassifier(circuit, measurement, FREE(circuit.inputs), channels=channels, **options)
+        body = QuantumClassifier(circuit, measurement, FREE(circuit.inputs), engine="torch", **options)
+        model = NoisyClassifier(body, noise=NoiseModel(placed=channels))
     else:
         model = QuantumClassifier(circuit, measurement, FREE(circuit.inputs), **options)
     model.requires_grad_(False)

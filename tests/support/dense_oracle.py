@@ -27,6 +27,8 @@ def gate_matrix(kind: str, angles: list[float], qubits: int) -> np.ndarray:
             return expm(0.5j * np.pi * PROJECTOR)
         case "T":
             return expm(0.25j * np.pi * PROJECTOR)
+        case "SX":
+            return expm(0.25j * np.pi * (I2 - X))
         case "RX" | "RY" | "RZ":
             return rotation(PAULIS[kind[1]], angles[0])
         case "P":
@@ -40,6 +42,8 @@ def gate_matrix(kind: str, angles: list[float], qubits: int) -> np.ndarray:
             return block_diag(I2, X)
         case "SWAP":
             return 0.5 * (np.eye(4) + np.kron(X, X) + np.kron(Y, Y) + np.kron(Z, Z))
+        case "ECR":
+            return np.kron(X, I2) @ rotation(np.kron(Z, X), np.pi / 2)
         case "CRX" | "CRY" | "CRZ":
             return block_diag(I2, rotation(PAULIS[kind[2]], angles[0]))
         case "CP":

@@ -17,6 +17,7 @@ from counterspin.errors import CounterspinError, StorageError, UsageError
 from counterspin.evaluation.audit import AuditSettings, Subject, audit_config, run_audit
 from counterspin.evaluation.records import AuditRecord
 from counterspin.evaluation.run_store import RunStore, read_record
+from counterspin.models.conditions import Conditions
 from counterspin.threats import ExecutionBudget, ThreatModel
 from counterspin.types import Box
 
@@ -93,6 +94,10 @@ def audit(
     class_names: Sequence[str] = (),
     feature_names: Sequence[str] = (),
     image_shape: Sequence[int] | None = None,
+    device: str | None = None,
+    noise: Any = None,
+    shots: int | None = None,
+    mitigation: Any = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> AuditReport:
     """Attack a classifier, prove what can be proved, check the evaluation itself, and write the report.
@@ -120,11 +125,19 @@ def audit(
         class_names: one per class.
         feature_names: one per feature.
         image_shape: rows and columns where features are pixels.
+        device: judge the model as this device would run it: `"ibm:manila"`, `"google:willow_pink"`, a calibration file.
+        noise: judge it under this noise: a text such as `"depolarizing:0.01/gate"`, or a `NoiseModel`.
+        shots: measurements of each circuit; None: infinitely many.
+        mitigation: error mitigation inside the model: `"zne"`, `"readout"`, `"auto"`, or a `Mitigation`.
         progress: called with a label, finished and total steps.
+
+    Under a device, noise, shots or mitigation every number of the audit is that of the model as it would be run there;
+    `report.record.noise_conditions` holds the same model without them, attacked in the same ways.
 
     Raises:
         InputError: data that cannot be used, or names that do not fit them.
         ModelError: a model that cannot be used.
+        CapabilityError: a model that cannot be run under the device, noise, shots or mitigation.
         UsageError: options that make no sense, or `out` holds another run.
         StorageError: the disk refused, or the run directory is damaged.
         BudgetReachedError: not even the clean predictions fit the budget.
@@ -139,6 +152,7 @@ def audit(
     """
     settings = checked_settings(threat, tier, seed, attacks)
     limit = checked_budget(budget)
+    conditions = Conditions.asked(device=device, noise=noise, shots=shots, mitigation=mitigation)
     subject = checked_subject(
         model,
         x,
@@ -150,6 +164,8 @@ def audit(
         class_names=class_names,
         feature_names=feature_names,
         image_shape=image_shape,
+        conditions=conditions,
+        seed=seed,
     )
     config = audit_config(subject, threat, settings)
     temporary = tempfile.mkdtemp(prefix="counterspin-") if out is None and runs is None else None

@@ -18,6 +18,7 @@ from counterspin.errors import StorageError, UsageError
 from counterspin.evaluation.certification import AUTO, certify_config, run_certification
 from counterspin.evaluation.certification_records import CertifyRecord
 from counterspin.evaluation.run_store import RunStore
+from counterspin.models.conditions import Conditions
 from counterspin.threats import L2, ThreatModel
 from counterspin.types import Box
 
@@ -68,6 +69,10 @@ def certify(
     runs: str | Path | None = None,
     name: str | None = None,
     dataset: dict[str, Any] | None = None,
+    device: str | None = None,
+    noise: Any = None,
+    shots: int | None = None,
+    mitigation: Any = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Certification:
     """Prove what can be proved of each sample, and look for counterexamples to the rest.
@@ -85,11 +90,16 @@ def certify(
         runs: directory in which the run gets one of its own; None (and no `out`): a temporary one.
         name: name of the model in the record.
         dataset: what the record says of the data.
+        device: judge the model as this device would run it: `"ibm:manila"`, `"google:willow_pink"`, a calibration file.
+        noise: judge it under this noise: a text such as `"depolarizing:0.01/gate"`, or a `NoiseModel`.
+        shots: measurements of each circuit; None: infinitely many.
+        mitigation: error mitigation inside the model: `"zne"`, `"readout"`, `"auto"`, or a `Mitigation`.
         progress: called with a label, finished and total steps.
 
     Raises:
         InputError: data that cannot be used.
         ModelError: a model that cannot be used.
+        CapabilityError: a model that cannot be run under the device, noise, shots or mitigation.
         ConditionsError: no certificate holds for this model and threat, or not the one asked for.
         UsageError: an unknown method, or `out` holds another run.
         StorageError: the disk refused, or the run directory is damaged.
@@ -109,7 +119,10 @@ def certify(
         raise UsageError(f"seed is {seed!r}; give a whole number from 0 upwards.")
     if method != AUTO:
         named(method)
-    subject = checked_subject(model, x, y, threat, name=name, dataset=dataset, bounds=bounds)
+    conditions = Conditions.asked(device=device, noise=noise, shots=shots, mitigation=mitigation)
+    subject = checked_subject(
+        model, x, y, threat, name=name, dataset=dataset, bounds=bounds, conditions=conditions, seed=seed
+    )
     config = certify_config(subject, threat, method, seed)
     temporary = tempfile.mkdtemp(prefix="counterspin-") if out is None and runs is None else None
     own_name = run_name(f"{subject.model_card['name']}-certify", config)

@@ -12,6 +12,7 @@ from counterspin.attacks import Attack
 from counterspin.evaluation.execution import check_budget
 from counterspin.evaluation.plan import Plan, plan_audit
 from counterspin.evaluation.prices import Prices
+from counterspin.models.conditions import Conditions
 from counterspin.threats import ExecutionBudget, ThreatModel
 from counterspin.types import Box
 
@@ -30,6 +31,10 @@ def plan(
     budget: ExecutionBudget | str | None = None,
     bounds: Box | tuple[float, float] | None = None,
     prices: Prices | Mapping[str, Any] | str | Path | None = None,
+    device: str | None = None,
+    noise: Any = None,
+    shots: int | None = None,
+    mitigation: Any = None,
 ) -> Plan:
     """Upper bounds of the circuits, shots and jobs an audit takes, and what they cost; the model is not asked.
 
@@ -44,6 +49,10 @@ def plan(
         budget: to compare with, as of `audit`.
         bounds: as of `audit`.
         prices: a price table, `{"circuit": 0.01, "shot": 0, "job": 0.3, "currency": "EUR"}`, or a JSON file of one.
+        device: as of `audit`.
+        noise: as of `audit`.
+        shots: as of `audit`.
+        mitigation: as of `audit`; each of its circuits is counted.
 
     Raises:
         InputError: data or a price file that cannot be used.
@@ -58,7 +67,10 @@ def plan(
         70
     """
     settings, limit = checked_settings(threat, tier, seed, attacks), checked_budget(budget)
-    subject = checked_subject(model, x, y, threat, name=None, dataset=None, bounds=bounds)
+    conditions = Conditions.asked(device=device, noise=noise, shots=shots, mitigation=mitigation)
+    subject = checked_subject(
+        model, x, y, threat, name=None, dataset=None, bounds=bounds, conditions=conditions, seed=seed
+    )
     check_budget(limit, subject.model)
     table = prices if prices is None or isinstance(prices, Prices) else Prices.read(prices)
     return plan_audit(subject, threat, settings, budget=limit, prices=table)

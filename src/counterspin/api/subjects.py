@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from counterspin.errors import InputError, ModelError, UsageError
 from counterspin.evaluation.audit import Subject
 from counterspin.evaluation.cards import model_card
 from counterspin.evaluation.fingerprints import run_key
+from counterspin.models.conditions import Conditions, conditioned
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier, Outputs, PricesCalls
 from counterspin.validation import check_classifier_interface
@@ -33,15 +35,20 @@ def checked_subject(
     class_names: Sequence[str] = (),
     feature_names: Sequence[str] = (),
     image_shape: Sequence[int] | None = None,
+    conditions: Conditions | None = None,
+    seed: int = 0,
 ) -> Subject:
     """Model and samples with their names, refused before any compute where they do not fit.
 
-    A model of another library becomes a classifier between `bounds`, see `counterspin.models.integrations.adopt`.
+    A model of another library becomes a classifier between `bounds`, see `counterspin.models.integrations.adopt`; under
+    `conditions` the subject is the model as it would be run there.
 
     Raises:
         InputError: data that cannot be used, or names that do not fit them.
         ModelError: a model that cannot be used.
-        UsageError: bounds for a classifier that has its own, or none for a model without and a threat with a box.
+        UsageError: bounds for a classifier that has its own, or none for a model without and a threat with a box; an
+            unknown device, noise or mitigation.
+        CapabilityError: conditions that the model cannot be run under.
     """
     model = _classifier(model, x, bounds, threat)
     subject = Subject.checked(
@@ -55,9 +62,20 @@ def checked_subject(
         feature_names=tuple(feature_names),
         image_shape=None if image_shape is None else _rows_and_columns(image_shape),
     )
+    if conditions is not None:
+        subject = _under(subject, conditions, seed)
     _check_names(subject)
     _check_scores(subject)
     return subject
+
+
+def _under(subject: Subject, conditions: Conditions, seed: int) -> Subject:
+    """The subject run under `conditions`; its card says what they came to."""
+    found = conditioned(subject.model, conditions, subject.x, seed=seed)
+    card = {**subject.model_card, "outputs": found.model.outputs, "conditions": found.asked}
+    if found.notes:
+        card["assumes"] = list(found.notes)
+    return replace(subject, model=found.model, model_card=card, conditioned=found)
 
 
 def _classifier(model: Any, x: Any, bounds: Box | tuple[float, float] | None, threat: ThreatModel) -> Classifier:

@@ -180,7 +180,7 @@ def adapted(attack: Attack, model: Classifier) -> Attack:
     if isinstance(model, HasTwin) and isinstance(model, PricesCalls):
         return replace(attack, gradient=Twin())  # pyright: ignore[reportCallIssue]
     if isinstance(model, HasTwin):
-        return replace(attack, gradient=EOT(source=Twin(), samples=8))  # pyright: ignore[reportCallIssue]
+        return replace(attack, gradient=Twin(calls=8))  # pyright: ignore[reportCallIssue]
     smooth = isinstance(model, Differentiable) and model.differentiable
     gradient = EOT(source=Autodiff(), samples=8) if smooth else EOT(source=SPSA(), samples=4)
     return replace(attack, gradient=gradient)  # pyright: ignore[reportCallIssue]

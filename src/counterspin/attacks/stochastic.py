@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from torch import Tensor
 
@@ -16,11 +18,20 @@ def shots_per_call(model: Classifier) -> int:
     return model.shots_per_call if isinstance(model, CountsShots) else 0
 
 
+@runtime_checkable
+class _CountsCircuits(Protocol):
+    """A classifier that runs several circuits for each row: those of an error mitigation."""
+
+    @property
+    def circuits_per_call(self) -> int: ...
+
+
 def call_cost(model: Classifier, rows: int) -> Cost:
-    """What one call on `rows` rows costs: what the model says, or a forward, a circuit and the shots of each row."""
+    """What one call on `rows` rows costs: what the model says, or a forward, its circuits and the shots of each row."""
     if isinstance(model, PricesCalls):
         return model.call_price(rows)
-    return Cost(forwards=rows, circuits=rows, shots=rows * shots_per_call(model))
+    circuits = model.circuits_per_call if isinstance(model, _CountsCircuits) else 1
+    return Cost(forwards=rows, circuits=rows * circuits, shots=rows * shots_per_call(model))
 
 
 def mean_price(model: Classifier, rows: int, calls: int) -> Cost:

@@ -10,8 +10,10 @@ from counterspin.certificates.confidence import check_sampling, pessimistic_prob
 from counterspin.certificates.guan import GuanCertificate, guan_infidelity
 from counterspin.certificates.states.probabilities import PreparedReadout
 from counterspin.errors import ConditionsError
-from counterspin.models import SampledModel
+from counterspin.models import NoisyClassifier, SampledModel
+from counterspin.simulation import noise_engine
 from counterspin.threats import ThreatModel
+from counterspin.types import HasCircuit
 
 __all__ = ["FiniteShotGuanCertificate"]
 
@@ -63,11 +65,14 @@ class FiniteShotGuanCertificate(GuanCertificate):
                 f"certificate {self.name} reads counts from a SampledModel, and model is {type(model).__name__}; wrap "
                 "it in SampledModel, or use certificate guan on its exact probabilities."
             )
-        if model.noise is not None and model.noise.qubit_depolarizing:
+        device = model.model
+        noise = device.noise if isinstance(device, NoisyClassifier) else model.noise
+        if isinstance(device, HasCircuit) and not noise_engine(device.circuit, noise).exact:
             # The shots of one call share their trajectories, so they are not independent draws of one distribution.
             raise ConditionsError(
-                f"certificate {self.name} needs independent shots, and noise per qubit is simulated by trajectories "
-                "that all shots of a call share; certify without qubit_depolarizing."
+                f"certificate {self.name} needs independent shots, and noise on {device.circuit.qubits} qubits is "
+                "simulated by trajectories that all shots of a call share; certify with at most 8 qubits, or without "
+                "channels between the gates."
             )
         return super()._prepare(model.model, threat)
 

@@ -13,11 +13,13 @@ from counterspin.circuits import Circuit, Readout
 from counterspin.errors import ConditionsError
 from counterspin.models.affine import unwrapped
 from counterspin.models.noisy import NoisyClassifier
+from counterspin.noise import NoiseModel
 from counterspin.noise.kraus import Placed
 from counterspin.optimum.affine_map import AffineMap
 from counterspin.simulation.density import noisy_observables, score_operators
 from counterspin.simulation.folding import FOLDED_QUBITS
-from counterspin.simulation.measurement import Setting, rotated, settings
+from counterspin.simulation.measurement import Setting, rotated
+from counterspin.simulation.readout_noise import noisy_settings
 from counterspin.types import Classifier, HasCircuit
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "inputs_of",
     "margin_gradients",
     "margins",
+    "noise_of",
     "observables_behind_data",
     "rivals",
     "score_observables",
@@ -116,10 +119,13 @@ class MarginGradients:
 
 
 def score_observables(model: Any) -> ScoreObservables:
-    """The observables of a model's scores right before its measurement, from its readout or its `observables()`.
+    """The observables of a model's scores behind its last gate, from its readout or its `observables()`.
+
+    Global depolarising and readout errors of its noise are part of them.
 
     Raises:
-        ConditionsError: measurements in several bases on more than 10 qubits, for which matrices would be needed.
+        ConditionsError: measurements in several bases on more than 10 qubits, for which matrices would be needed;
+            mitigated scores.
 
     Example:
         >>> from counterspin.circuits import PauliExpectations, angle_encoding
@@ -133,7 +139,7 @@ def score_observables(model: Any) -> ScoreObservables:
     body, _ = inner(model)
     if callable(getattr(body, "observables", None)):
         return MatrixObservables(matrices=body.observables().detach().to("cpu", torch.complex128))
-    return _of_readout(body.circuit, body.readout)
+    return _of_readout(body.circuit, body.readout, noise_of(model))
 
 
 def observables_behind_data(model: Any, last: int) -> ScoreObservables:
@@ -148,7 +154,9 @@ def observables_behind_data(model: Any, last: int) -> ScoreObservables:
     """
     if not channels_of(model):
         return score_observables(model)
-    carried = noisy_observables(model.circuit, model.weights.detach(), model.readout, channels_of(model), after=last)
+    carried = noisy_observables(
+        model.circuit, model.weights.detach(), model.readout, channels_of(model), after=last, noise=noise_of(model)
+    )
     return MatrixObservables(matrices=carried.detach())
 
 
@@ -197,14 +205,31 @@ def inputs_of(model: Any, x: Tensor) -> Tensor:
     return body.circuit_inputs(mapped) if isinstance(body, HasCircuit) else mapped
 
 
+def noise_of(model: Any) -> NoiseModel | None:
+    """The noise that a model, which an affine map may surround, runs under.
+
+    Raises:
+        ConditionsError: its scores are mitigated, so that no observable of its circuit gives them.
+    """
+    body, _ = inner(model)
+    if not isinstance(body, NoisyClassifier):
+        return None
+    if body.mitigation is not None:
+        raise ConditionsError(
+            f"the scores are mitigated ({body.mitigation.name}), so that no observable of one circuit gives them; "
+            "certify the model without mitigation, or an amplitude encoding by its effective observables."
+        )
+    return body.noise
+
+
 def channels_of(model: Any) -> tuple[Placed, ...]:
     """The channels between the gates of a model, which an affine map may surround."""
     body, _ = inner(model)
     return body.channels if isinstance(body, NoisyClassifier) else ()
 
 
-def _of_readout(circuit: Circuit, readout: Readout) -> ScoreObservables:
-    chosen = settings(readout.measurement, circuit.qubits)
+def _of_readout(circuit: Circuit, readout: Readout, noise: NoiseModel | None) -> ScoreObservables:
+    chosen = noisy_settings(readout.measurement, circuit.qubits, noise)
     if len(chosen) == 1:
         table = torch.as_tensor(chosen[0].table, dtype=torch.float64)
         values, group = torch.unique(table, dim=0, return_inverse=True)
@@ -214,4 +239,4 @@ def _of_readout(circuit: Circuit, readout: Readout) -> ScoreObservables:
             f"the readout measures in {len(chosen)} bases on {circuit.qubits} qubits, and the extreme eigenvalues of "
             f"its margins are computed up to {FOLDED_QUBITS} qubits; measure in one basis."
         )
-    return MatrixObservables(matrices=score_operators(readout, circuit.qubits).detach())
+    return MatrixObservables(matrices=score_operators(readout, circuit.qubits, noise).detach())

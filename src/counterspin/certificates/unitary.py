@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from counterspin.certificates.assumptions import Assumptions
+from counterspin.certificates.margins import noise_of
 from counterspin.circuits import GATES, Circuit
 from counterspin.errors import CapabilityError, ConditionsError, InputError, UsageError
 from counterspin.models.affine import unwrapped
@@ -147,7 +148,7 @@ def gate_tampering(model: Any, x: Any, y: Any, *, norm: str = "linf") -> GateTam
 
     Raises:
         CapabilityError: the model shows no circuit, or no state.
-        ConditionsError: more than 10 qubits, or no gate with an angle.
+        ConditionsError: more than 10 qubits, no gate with an angle, or mitigated scores.
         InputError: data that cannot be used.
         UsageError: another norm.
 
@@ -177,7 +178,7 @@ def gate_tampering(model: Any, x: Any, y: Any, *, norm: str = "linf") -> GateTam
     # Checks the norm before any compute.
     unit = unitary_radius(torch.ones(1, dtype=torch.float64), spreads, norm)
 
-    operators = score_operators(body.readout, qubits)
+    operators = score_operators(body.readout, qubits, noise_of(model))
     mapped = features if input_map is None else input_map(features)
     states = body.density(mapped) if isinstance(body, NoisyClassifier) else body.states(mapped)
     turning = torch.full((len(features),), torch.inf, dtype=torch.float64)

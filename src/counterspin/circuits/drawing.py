@@ -5,7 +5,9 @@ from counterspin.circuits.gates import Gate
 
 __all__ = ["draw"]
 
-_TARGETS = {"CNOT": "X", "CZ": "●", "SWAP": "x", "MCZ": "●"}
+# The qubits of ECR play different parts: Z on the first, X on the second.
+_TARGETS = {"CNOT": "X", "CZ": "●", "SWAP": "x", "MCZ": "●", "ECR": "ECR:X"}
+_FIRSTS = {"SWAP": "x", "ECR": "ECR:Z"}
 
 
 def draw(circuit: Circuit) -> str:
@@ -39,7 +41,7 @@ def _symbols(gate: Gate) -> dict[int, str]:
     if len(gate.qubits) == 1:
         return {gate.qubits[0]: "●" if gate.kind == "MCZ" else gate.kind + angles}
     last = _TARGETS.get(gate.kind, gate.kind.removeprefix("C") + angles)
-    first = last if gate.kind in ("SWAP", "RXX", "RYY", "RZZ") else "●"
+    first = last if gate.kind in ("RXX", "RYY", "RZZ") else _FIRSTS.get(gate.kind, "●")
     return {**dict.fromkeys(gate.qubits[:-1], first), gate.qubits[-1]: last}
 
 

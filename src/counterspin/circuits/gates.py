@@ -150,8 +150,11 @@ def _multi_controlled_z(angles: Tensor) -> Tensor:
 
 
 _R = 1 / math.sqrt(2)
+_PLUS, _MINUS = complex(0.5, 0.5), complex(0.5, -0.5)
 _T = complex(_R, _R)
 _ONE, _CONTROLLED = ((1.0,),), ((0.5, 1.0),)
+# Echoed cross-resonance: (X⊗1 - Y⊗X)/√2, its own inverse.
+_ECHOED: list[list[complex]] = [[0, 0, _R, 1j * _R], [0, 0, 1j * _R, _R], [_R, -1j * _R, 0, 0], [-1j * _R, _R, 0, 0]]
 
 GATES: dict[str, GateKind] = {
     kind.name: kind
@@ -162,6 +165,7 @@ GATES: dict[str, GateKind] = {
         GateKind("H", 1, (), _constant([[_R, _R], [_R, -_R]])),
         GateKind("S", 1, (), _constant([[1, 0], [0, 1j]]), diagonal=True),
         GateKind("T", 1, (), _constant([[1, 0], [0, _T]]), diagonal=True),
+        GateKind("SX", 1, (), _constant([[_PLUS, _MINUS], [_MINUS, _PLUS]])),
         GateKind("RX", 1, _ONE, _rx),
         GateKind("RY", 1, _ONE, _ry),
         GateKind("RZ", 1, _ONE, _rz, diagonal=True),
@@ -171,6 +175,7 @@ GATES: dict[str, GateKind] = {
         GateKind("CNOT", 2, (), _controlled(_constant([[0, 1], [1, 0]])), permutation=True),
         GateKind("CZ", 2, (), _controlled(_constant([[1, 0], [0, -1]])), diagonal=True),
         GateKind("SWAP", 2, (), _constant([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]), permutation=True),
+        GateKind("ECR", 2, (), _constant(_ECHOED)),
         GateKind("CRX", 2, _CONTROLLED, _controlled(_rx)),
         GateKind("CRY", 2, _CONTROLLED, _controlled(_ry)),
         GateKind("CRZ", 2, _CONTROLLED, _controlled(_rz), diagonal=True),

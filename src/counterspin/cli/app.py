@@ -18,6 +18,7 @@ from counterspin.cli.import_model import import_model
 from counterspin.cli.inspect import inspect
 from counterspin.cli.list import list_names
 from counterspin.cli.report import report
+from counterspin.cli.study import study
 from counterspin.cli.train import train
 from counterspin.errors import CounterspinError
 
@@ -44,6 +45,7 @@ app.command()(report)
 app.command()(compare)
 app.command(name="export-adversarials")(export_adversarials)
 app.command()(crosscheck)
+app.command()(study)
 app.command(name="list")(list_names)
 app.command()(doctor)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from counterspin.cli.noise_options import DeviceOption, MitigationOption, NoiseOption, ShotsOption, asked_options
 from counterspin.cli.progress import progress_display
 from counterspin.errors import BudgetReachedError, UsageError
 
@@ -57,6 +58,10 @@ def audit(
         Path | None, typer.Option(help='With --plan: JSON like {"circuit": 0, "shot": 1e-5, "currency": "EUR"}.')
     ] = None,
     engine: Annotated[str, typer.Option(help="auto (compiled where it can serve), compiled, or torch.")] = "auto",
+    device: DeviceOption = None,
+    noise: NoiseOption = None,
+    shots: ShotsOption = None,
+    mitigation: MitigationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Attack a model, prove what can be proved, check the evaluation itself, and write a report.
@@ -81,6 +86,7 @@ def audit(
     from counterspin.cli.threats import target_and_threat
 
     check_tier(tier)
+    asked = asked_options(device, noise, shots, mitigation)
     count = samples or (200 if tier == "quick" else 500)
     target, threat = target_and_threat(
         model,
@@ -96,7 +102,9 @@ def audit(
         gradient=gradient,
     )
     if plan:
-        return print_plan(target, threat, tier=tier, seed=seed, budget=budget, prices=prices, as_json=as_json)
+        return print_plan(
+            target, threat, tier=tier, seed=seed, budget=budget, prices=prices, as_json=as_json, asked=asked
+        )
     with progress_display(hidden=as_json) as progress:
         report = run_audit(
             target.model,
@@ -114,6 +122,7 @@ def audit(
             feature_names=target.feature_names,
             image_shape=target.image_shape,
             progress=progress,
+            **asked,  # pyright: ignore[reportArgumentType]
         )
     if as_json:
         typer.echo(json.dumps(report.record.to_json()))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from counterspin.cli.noise_options import DeviceOption, MitigationOption, NoiseOption, ShotsOption, asked_options
 from counterspin.cli.progress import progress_display
 from counterspin.cli.values import numbers
 from counterspin.errors import UsageError
@@ -71,6 +72,10 @@ def certify(
     threshold: Annotated[
         float | None, typer.Option(help="For a .qasm circuit: of one expectation value; default 0.")
     ] = None,
+    device: DeviceOption = None,
+    noise: NoiseOption = None,
+    shots: ShotsOption = None,
+    mitigation: MitigationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Prove what can be proved of each sample, beside the nearest counterexamples.
@@ -83,6 +88,7 @@ def certify(
         raise UsageError(f"--samples is {samples}; give at least 1.")
     if model.endswith(".qasm"):
         of_features = {"norm": norm, "units": units, "box": box, "method": method, "seed": seed, "out": out}
+        of_features |= {"device": device, "noise": noise, "shots": shots, "mitigation": mitigation}
         _refuse("a .qasm circuit has states, not features", **of_features, data=data, bounds=bounds, engine=engine)
 
         from counterspin.cli.certify_states import certify_circuit
@@ -108,6 +114,7 @@ def certify(
     from counterspin.cli.threats import target_and_threat
 
     _check_method(method, norm)
+    asked = asked_options(device, noise, shots, mitigation)
     target, threat = target_and_threat(
         model,
         data,
@@ -133,6 +140,7 @@ def certify(
             name=target.name,
             dataset=target.dataset_card,
             progress=progress,
+            **asked,  # pyright: ignore[reportArgumentType]
         )
     if as_json:
         typer.echo(json.dumps(found.record.to_json()))

@@ -1,4 +1,4 @@
-"""`counterspin list recipes|attacks|certificates`."""
+"""`counterspin list recipes|attacks|certificates|devices`."""
 
 import json
 from typing import Annotated, Any
@@ -11,22 +11,26 @@ __all__ = ["list_names"]
 
 
 def list_names(
-    what: Annotated[str, typer.Argument(help="recipes, attacks or certificates.")] = "recipes",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    what: Annotated[str, typer.Argument(help="recipes, attacks, certificates or devices.")] = "recipes",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """List what can be audited, and with what.
 
     Beside a recipe stand its clean test accuracy (mean over the seeds 0, 1, 2), the least that is demanded of it, and
     its default threat. Beside an attack stand the norms it serves, what it knows of the model (white: gradients or the
     circuit, black: scores, decision: the winning class, transfer: another model) and what the model must offer. Beside
-    a certificate stand the norms it serves and what it needs.
+    a certificate stand the norms it serves and what it needs. Beside a device stand the date
+    of its calibration and the medians over what works on it.
     """
-    kinds = {"recipes": _recipes, "attacks": _attacks, "certificates": _certificates}
+    kinds = {"recipes": _recipes, "attacks": _attacks, "certificates": _certificates, "devices": _devices}
     if what not in kinds:
         raise UsageError(f"list knows {', '.join(kinds)}, not {what!r}.")
     rows = kinds[what]()
     if as_json:
-        typer.echo(json.dumps(rows))
+        typer.echo(json.dumps({"devices": rows} if what == "devices" else rows))
+        return 0
+    if what == "devices":
+        _device_table(rows)
         return 0
     for row in rows:
         typer.echo(f"{row['name']:<30}  {_facts(row)}\n    {row['description']}")
@@ -105,3 +109,36 @@ def _certificates() -> list[dict[str, Any]]:
         }
         for certificate in methods()
     ]
+
+
+def _devices() -> list[dict[str, Any]]:
+    from counterspin.noise.devices import list_devices, missing_packages
+
+    missing = missing_packages()
+    if missing:
+        typer.echo(
+            f"counterspin: {' and '.join(missing)}, which {'carries' if len(missing) == 1 else 'carry'} calibrations, "
+            f"{'is' if len(missing) == 1 else 'are'} not installed; run: pip install counterspin[devices]",
+            err=True,
+        )
+    return [row.to_json() for row in list_devices()]
+
+
+def _device_table(rows: list[dict[str, Any]]) -> None:
+    """Aligned columns, what does not work below."""
+    columns = ("device", "qubits", "date", "T1 µs", "T2 µs", "readout error %", "two-qubit error %")
+    typer.echo("{:<22}{:>7}  {:<10}{:>8}{:>8}{:>17}{:>19}".format(*columns))
+    for row in rows:
+        figures = (
+            (row["t1_median"], 1e6, 1, 8),
+            (row["t2_median"], 1e6, 1, 8),
+            (row["readout_error_median"], 100, 2, 17),
+            (row["two_qubit_error_median"], 100, 2, 19),
+        )
+        shown = "".join(
+            f"{'-' if value is None else f'{scale * value:.{digits}f}':>{width}}"
+            for value, scale, digits, width in figures
+        )
+        typer.echo(f"{row['name']:<22}{row['qubits']:>7}  {row['date']:<10}{shown}")
+        if row["note"]:
+            typer.echo(f"    {'' if row['usable'] else 'not usable: '}{row['note']}")

@@ -1,7 +1,9 @@
 """`counterspin audit MODEL --plan`: what an audit will cost."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -20,6 +22,7 @@ def print_plan(
     budget: str | None,
     prices: Path | None,
     as_json: bool,
+    asked: Mapping[str, Any],
 ) -> int:
     """Print the cost of an audit step by step, and what of it a budget pays for.
 
@@ -33,7 +36,7 @@ def print_plan(
     from counterspin.api import plan
     from counterspin.cli.summary import slim_table
 
-    found = plan(target.model, target.x, target.y, threat, tier=tier, seed=seed, budget=budget, prices=prices)
+    found = plan(target.model, target.x, target.y, threat, tier=tier, seed=seed, budget=budget, prices=prices, **asked)
     if as_json:
         typer.echo(json.dumps(found.to_json()))
         return 0

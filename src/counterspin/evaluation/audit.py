@@ -24,7 +24,7 @@ from counterspin.evaluation.certified import Certified, certify_all
 from counterspin.evaluation.clean import CleanVerdict, clean_verdict
 from counterspin.evaluation.execution import Execution, check_budget
 from counterspin.evaluation.fingerprints import model_digest
-from counterspin.evaluation.noise_resilience import measure_noise, noise_price
+from counterspin.evaluation.noise_stage import conditions_stage, resilience_stage
 from counterspin.evaluation.records import (
     AuditRecord,
     BudgetRecord,
@@ -32,7 +32,6 @@ from counterspin.evaluation.records import (
     CheckRecord,
     EngineRecord,
     Measured,
-    NoiseRecord,
     SanityRecord,
 )
 from counterspin.evaluation.run_store import RunStore
@@ -49,12 +48,12 @@ from counterspin.versions import versions
 
 __all__ = ["AuditSettings", "Subject", "attacks_of", "audit_config", "run_audit"]
 
-_NOISE_SAMPLES = {"quick": 100, "standard": 200, "paper": 200}
-
 
 def audit_config(subject: Subject, threat: ThreatModel, settings: AuditSettings) -> dict[str, Any]:
     """The configuration that keys a run, with the digests of model and data."""
     return {
+        # Nothing where nobody asked: such runs keep the keys they have.
+        **({} if subject.conditioned is None else {"conditions": subject.conditioned.asked}),
         "verb": "audit",
         "model": model_digest(subject.model, subject.x),
         "data": samples_digest(subject.x, subject.y),
@@ -135,7 +134,8 @@ def _audited(
     steps.done("calibration")
     calibration = _calibrated(subject, clean, settings, store)
     steps.done("noise resilience")
-    noise = _noise(subject, settings, store, execution)
+    noise = resilience_stage(subject, settings, store, execution)
+    conditions = conditions_stage(subject, threat, settings, store, execution, steps.show)
     steps.done("sanity checks")
     budgets = budget_records(subject.x, clean.correct, threat, results, certified, clean.undecided)
     budgets = execution.marked(budgets)
@@ -166,6 +166,7 @@ def _audited(
         engine=_engine(subject.model),
         left_out=left_out,
         budget=execution.record(),
+        noise_conditions=conditions,
         run=str(store.path),
     )
     store.write_record(record)
@@ -238,7 +239,9 @@ class _Checks:
 
 
 def _other_seconds(certified: Certified, store: RunStore) -> float:
-    stages = sum(store.stage(f"seconds/{name}") or 0.0 for name in ("calibration", "noise", "sanity"))
+    stages = sum(
+        store.stage(f"seconds/{name}") or 0.0 for name in ("calibration", "noise", "noise conditions", "sanity")
+    )
     return stages + sum(result.seconds for result in certified.results)
 
 
@@ -381,22 +384,3 @@ def _calibrated(
         ).model_dump(mode="json"),
     )
     return CalibrationRecord.model_validate(value)
-
-
-def _noise(subject: Subject, settings: AuditSettings, store: RunStore, execution: Execution) -> NoiseRecord:
-    samples = _NOISE_SAMPLES[settings.tier]
-    if store.stage("noise") is None:
-        price = noise_price(subject.model, min(samples, len(subject.x)))
-        if price.circuits and not execution.ledger.affords(price):
-            execution.leave_out("noise resilience")
-            return NoiseRecord(samples=0, curves=[], skipped="not run: the execution budget does not reach for it")
-        if price.circuits:
-            execution.ledger.pay(price)
-    value = _stage(
-        store,
-        "noise",
-        lambda: measure_noise(subject.model, subject.x[:samples], subject.y[:samples], seed=settings.seed).model_dump(
-            mode="json"
-        ),
-    )
-    return NoiseRecord.model_validate(value)

@@ -46,6 +46,7 @@ _REACH = 4
 def certify_config(subject: Subject, threat: ThreatModel, method: str, seed: int) -> dict[str, Any]:
     """The configuration that keys a run, with the digests of model and data."""
     return {
+        **({} if subject.conditioned is None else {"conditions": subject.conditioned.asked}),
         "verb": "certify",
         "model": model_digest(subject.model, subject.x),
         "data": samples_digest(subject.x, subject.y),

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from counterspin.certificates import Assumptions, Certificate, CertificateResult
 from counterspin.errors import BudgetReachedError, CapabilityError, ConditionsError
-from counterspin.evaluation.run_store import RunStore
 from counterspin.evaluation.seeds import derived_generator
+from counterspin.evaluation.shelves import Shelves
 from counterspin.threats import ThreatModel
 from counterspin.types import Classifier
 
@@ -80,7 +80,7 @@ def certify_all(
     x: Tensor,
     y: Tensor,
     threat: ThreatModel,
-    store: RunStore,
+    store: Shelves,
     *,
     certificates: Sequence[Certificate],
     seed: int = 0,
@@ -134,7 +134,7 @@ def _blocks(
 
 
 def _run(
-    name: str, blocks: Mapping[int, Callable[[], CertificateResult]], store: RunStore, started: Callable[[str], None]
+    name: str, blocks: Mapping[int, Callable[[], CertificateResult]], store: Shelves, started: Callable[[str], None]
 ) -> dict[str, Any]:
     try:
         if len(blocks) == 1:
@@ -149,7 +149,7 @@ def _run(
 
 
 def _block(
-    name: str, first: int, certify: Callable[[], CertificateResult], store: RunStore, started: Callable[[str], None]
+    name: str, first: int, certify: Callable[[], CertificateResult], store: Shelves, started: Callable[[str], None]
 ) -> CertificateResult:
     """The result of the samples from `first` on, run now or stored by an earlier run."""
     part = f"{name}-{first}"
@@ -177,7 +177,7 @@ def _joined(results: Sequence[CertificateResult]) -> CertificateResult:
     )
 
 
-def _save(store: RunStore, name: str, result: CertificateResult) -> dict[str, Any]:
+def _save(store: Shelves, name: str, result: CertificateResult) -> dict[str, Any]:
     tensors = {key: getattr(result, key) for key in ("radius_lower", "radius_upper", "exact", "points")}
     store.save_tensors(f"certificate-{name}", {key: value for key, value in tensors.items() if value is not None})
     card = {
@@ -190,7 +190,7 @@ def _save(store: RunStore, name: str, result: CertificateResult) -> dict[str, An
     return card
 
 
-def _stored(store: RunStore, name: str, card: dict[str, Any]) -> CertificateResult:
+def _stored(store: Shelves, name: str, card: dict[str, Any]) -> CertificateResult:
     tensors = store.tensors(f"certificate-{name}") or {}
     return CertificateResult(
         radius_lower=tensors["radius_lower"],

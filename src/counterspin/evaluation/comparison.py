@@ -5,32 +5,14 @@ Schema version 1. Later versions only add keys.
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from counterspin.evaluation.records import CostRecord, Measured
+from counterspin.evaluation.measured import CostRecord, PairedRecord, Record
 
 __all__ = ["ComparedBudget", "ComparedRun", "ComparisonRecord", "PairedRecord"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PairedRecord(_Record):
-    """A share of the same samples in two runs, compared sample by sample."""
-
-    first: Measured
-    second: Measured
-    difference: float = Field(description="first minus second")
-    low: float = Field(description="95 % score interval of the difference (Tango 1998)")
-    high: float
-    only_first: int = Field(description="b: samples counted in the first run and not in the second")
-    only_second: int = Field(description="c: samples counted in the second run and not in the first")
-    p_value: float = Field(description="exact McNemar test, two-sided")
-    p_holm: float | None = Field(description="adjusted for all budgets (and attacks) of its table; null: a single test")
-
-
-class ComparedBudget(_Record):
+class ComparedBudget(Record):
     """Robust accuracy at one ε: per-sample worst case, and against each attack both runs configured alike."""
 
     eps: float
@@ -38,7 +20,7 @@ class ComparedBudget(_Record):
     attacks: dict[str, PairedRecord]
 
 
-class ComparedRun(_Record):
+class ComparedRun(Record):
     """One side of the comparison."""
 
     run: str
@@ -53,7 +35,7 @@ class ComparedRun(_Record):
     counterspin: str
 
 
-class ComparisonRecord(_Record):
+class ComparisonRecord(Record):
     """A whole comparison; unreliable if either run is."""
 
     schema_version: Literal[1] = Field(alias="schema", default=1)

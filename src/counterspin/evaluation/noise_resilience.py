@@ -5,7 +5,8 @@ One of the curves can be flat by theorem. Global depolarising noise maps a margi
 .. math:: A_{yj} \mapsto (1-p)\,A_{yj} + p\,\frac{\mathrm{Tr} A_{yj}}{D}\,1
 
 so at infinite shots no prediction moves if :math:`\mathrm{Tr} A_{yj} = 0` for every pair of classes (biases included);
-otherwise the boundary moves. Noise per qubit and asymmetric readout errors move it in any case.
+otherwise the boundary moves. Noise per qubit and asymmetric readout errors move it in any case. All of it is simulated
+exactly up to 8 qubits.
 """
 
 from collections.abc import Callable
@@ -20,8 +21,8 @@ from counterspin.evaluation.records import NoiseCurve, NoisePoint, NoiseRecord
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.statistics import measured_share
 from counterspin.noise import NoiseModel
-from counterspin.simulation import engine_under, outcome_distributions, sample_scores
-from counterspin.types import Classifier, Cost, HasCircuit, HasEngine, Sampled
+from counterspin.simulation import noise_engine, outcome_distributions, sample_scores
+from counterspin.types import Classifier, Cost, HasChannels, HasCircuit, HasEngine, Sampled
 
 __all__ = ["NoiseGrid", "measure_noise", "noise_price"]
 
@@ -41,8 +42,8 @@ class NoiseGrid:
         readout_flips: strengths s of readout errors with P(read 1 | 0) = s and P(read 0 | 1) = 2 s.
         shots: measurements per sample; None: infinitely many.
         samples: how many samples at most.
-        trajectory_samples: how many samples at most where noise is simulated by trajectories.
-        trajectories: random circuits per sample.
+        trajectory_samples: how many samples at most where noise is simulated by trajectories, beyond 8 qubits.
+        trajectories: random circuits per sample there.
     """
 
     global_depolarizing: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.4)
@@ -78,6 +79,9 @@ def measure_noise(model: Classifier, x: Tensor, y: Tensor, *, seed: int, grid: N
     if not isinstance(model, Sampled):
         reason = f"{type(model).__name__} is measured neither with shots nor under noise (no capability `sample`)"
         return NoiseRecord(samples=0, curves=[], skipped=reason)
+    if isinstance(model, HasChannels):
+        reason = f"{type(model).__name__} runs under noise of its own, which no other noise is added to"
+        return NoiseRecord(samples=0, curves=[], skipped=reason)
     theorem = _flatness(model, x)
     moves = "class traces differ: the boundary moves" if isinstance(model, HasCircuit) else "the boundary may move"
     curves = [
@@ -92,7 +96,7 @@ def measure_noise(model: Classifier, x: Tensor, y: Tensor, *, seed: int, grid: N
             kind="qubit_depolarizing",
             label="Depolarising strength per qubit after each layer",
             theorem=None,
-            trajectories=grid.trajectories,
+            trajectories=grid.trajectories if _drawn(model, "qubit_depolarizing") else None,
             points=_points(model, x, y, "qubit_depolarizing", grid, seed),
         ),
         NoiseCurve(
@@ -108,12 +112,12 @@ def measure_noise(model: Classifier, x: Tensor, y: Tensor, *, seed: int, grid: N
 
 def noise_price(model: Classifier, samples: int, grid: NoiseGrid | None = None) -> Cost:
     """What the noise draws of `measure_noise` are worth: a circuit per sample and point, read with its shots."""
-    if not isinstance(model, Sampled):
+    if not isinstance(model, Sampled) or isinstance(model, HasChannels):
         return Cost()
     grid = NoiseGrid() if grid is None else grid
     circuits = shots = 0
     for kind in ("global_depolarizing", "qubit_depolarizing", "readout_flips"):
-        limit = grid.trajectory_samples if kind == "qubit_depolarizing" else grid.samples
+        limit = grid.trajectory_samples if _drawn(model, kind) else grid.samples
         drawn = min(samples, limit) * len(getattr(grid, kind))
         circuits += drawn * len(grid.shots)
         shots += drawn * sum(number or 0 for number in grid.shots)
@@ -121,7 +125,7 @@ def noise_price(model: Classifier, samples: int, grid: NoiseGrid | None = None) 
 
 
 def _points(model: Sampled, x: Tensor, y: Tensor, kind: Kind, grid: NoiseGrid, seed: int) -> list[NoisePoint]:
-    limit = grid.trajectory_samples if kind == "qubit_depolarizing" else grid.samples
+    limit = grid.trajectory_samples if _drawn(model, kind) else grid.samples
     x, y = x[:limit], y[:limit]
     strengths: tuple[float, ...] = getattr(grid, kind)
     points = []
@@ -132,6 +136,13 @@ def _points(model: Sampled, x: Tensor, y: Tensor, kind: Kind, grid: NoiseGrid, s
             right = int((verdict_margin(scores, y) > 0).sum())
             points.append(NoisePoint(strength=strength, shots=shots, accuracy=measured_share(right, len(y))))
     return points
+
+
+def _drawn(model: Sampled, kind: str) -> bool:
+    """Whether noise of a kind is simulated by drawn errors; a model that shows no circuit may do so."""
+    if kind != "qubit_depolarizing":
+        return False
+    return not isinstance(model, HasCircuit) or not noise_engine(model.circuit, _noise(kind, 0.5, NoiseGrid())).exact
 
 
 def _noise(kind: Kind, strength: float, grid: NoiseGrid) -> NoiseModel:
@@ -154,7 +165,7 @@ def _reader(
     if not isinstance(model, _OneCircuit):
         return lambda shots, shot_generator: model.sample(x, shots=shots, noise=noise, generator=shot_generator)
     circuit, readout = model.circuit, model.readout
-    engine = engine_under(noise, model.engine if isinstance(model, HasEngine) else "auto")
+    engine = model.engine if isinstance(model, HasEngine) else "auto"
     with torch.no_grad():
         inputs = model.circuit_inputs(x)
         outcomes = outcome_distributions(

@@ -5,7 +5,10 @@ Schema version 1. Later versions only add keys. `schemas/audit-1.json` in the re
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from counterspin.evaluation.measured import CostRecord, Measured, Record
+from counterspin.evaluation.noise_records import NoiseConditionsRecord
 
 __all__ = [
     "AttackRecord",
@@ -28,20 +31,7 @@ __all__ = [
 Status = Literal["PASS", "WARN", "FAIL", "SKIP", "INFO"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Measured(_Record):
-    """A measured share or score with its 95 % interval over `n` samples."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-class AttackRecord(_Record):
+class AttackRecord(Record):
     """One attack at one budget."""
 
     robust_accuracy: Measured
@@ -65,7 +55,7 @@ class AttackRecord(_Record):
     )
 
 
-class ExactRecord(_Record):
+class ExactRecord(Record):
     """Exact robust accuracy as a bracket; `decided` is the share of samples settled by proof or counterexample."""
 
     lower: Measured
@@ -73,7 +63,7 @@ class ExactRecord(_Record):
     decided: Measured
 
 
-class BudgetRecord(_Record):
+class BudgetRecord(Record):
     """Everything known at one ε: certified <= exact <= worst case."""
 
     eps: float
@@ -91,7 +81,7 @@ class BudgetRecord(_Record):
     )
 
 
-class ReliabilityBin(_Record):
+class ReliabilityBin(Record):
     """Samples whose confidence falls into one bin."""
 
     low: float
@@ -101,7 +91,7 @@ class ReliabilityBin(_Record):
     accuracy: Measured
 
 
-class CalibrationRecord(_Record):
+class CalibrationRecord(Record):
     """Debiased expected calibration error, Brier score and the reliability diagram of the clean predictions."""
 
     ece: Measured
@@ -112,7 +102,7 @@ class CalibrationRecord(_Record):
     reliability: list[ReliabilityBin]
 
 
-class NoisePoint(_Record):
+class NoisePoint(Record):
     """Clean accuracy at one noise strength; `shots` null means infinitely many."""
 
     strength: float
@@ -120,7 +110,7 @@ class NoisePoint(_Record):
     accuracy: Measured
 
 
-class NoiseCurve(_Record):
+class NoiseCurve(Record):
     """Accuracy against one kind of noise."""
 
     kind: Literal["global_depolarizing", "qubit_depolarizing", "readout_flips"]
@@ -132,7 +122,7 @@ class NoiseCurve(_Record):
     points: list[NoisePoint]
 
 
-class NoiseRecord(_Record):
+class NoiseRecord(Record):
     """Noise resilience; `skipped` says why it was not measured."""
 
     samples: int
@@ -140,21 +130,7 @@ class NoiseRecord(_Record):
     skipped: str | None = None
 
 
-class CostRecord(_Record):
-    """Queries to the audited model, and wall time.
-
-    Of an audit: what all attacks of the suite spent together, and the time of everything. Of a check: its own attacks.
-    """
-
-    forwards: int
-    backwards: int
-    circuits: int
-    shots: int
-    seconds: float
-    jobs: int = Field(default=0, description="batches of circuits handed to a device; simulators take none")
-
-
-class CheckRecord(_Record):
+class CheckRecord(Record):
     """One sanity check."""
 
     id: str
@@ -168,21 +144,21 @@ class CheckRecord(_Record):
     cost: CostRecord | None = Field(default=None, description="what the check itself spent")
 
 
-class SanityRecord(_Record):
+class SanityRecord(Record):
     """The sanity checks and their verdict; any FAIL makes the audit unreliable."""
 
     verdict: Literal["pass", "warn", "fail"]
     checks: list[CheckRecord]
 
 
-class EngineRecord(_Record):
+class EngineRecord(Record):
     """What computed the scores of a model with a circuit."""
 
     asked: str = Field(description="auto, compiled or torch")
     ran: str = Field(description="for example compiled (v4); followed by ', folded' where no circuit was run")
 
 
-class ExecutionRecord(_Record):
+class ExecutionRecord(Record):
     """The execution budget of an audit, and what it left undone."""
 
     limit: dict[str, int | None] = Field(description="circuits, shots, jobs; null: no limit")
@@ -193,7 +169,7 @@ class ExecutionRecord(_Record):
     note: str = Field(description="what that means for the numbers, one sentence; empty where nothing is missing")
 
 
-class AuditRecord(_Record):
+class AuditRecord(Record):
     """A whole audit."""
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -222,6 +198,9 @@ class AuditRecord(_Record):
         default_factory=dict, description="attacks of the suite that cannot serve this model or threat, and why"
     )
     budget: ExecutionRecord | None = Field(default=None, description="null: the audit had no execution budget")
+    noise_conditions: NoiseConditionsRecord | None = Field(
+        default=None, description="null: the audit was not asked about a device, noise, shots or mitigation"
+    )
     run: str
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)

@@ -2,14 +2,15 @@
 
 import json
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from counterspin.evaluation.certification_records import CertifyRecord
 from counterspin.evaluation.records import AuditRecord
+from counterspin.noise.devices.calibration_file import DeviceFile
 
-__all__ = ["SCHEMAS", "audit_schema", "certify_schema"]
+__all__ = ["SCHEMAS", "audit_schema", "certify_schema", "device_schema"]
 
 
 def audit_schema() -> dict[str, Any]:
@@ -22,13 +23,18 @@ def certify_schema() -> dict[str, Any]:
     return _schema(CertifyRecord)
 
 
-SCHEMAS = {"audit": audit_schema, "certify": certify_schema}
+def device_schema() -> dict[str, Any]:
+    """JSON Schema of a user's own calibration file, which `--device` takes, version 1."""
+    return _schema(DeviceFile, "validation")
 
 
-def _schema(record: type[BaseModel]) -> dict[str, Any]:
+SCHEMAS = {"audit": audit_schema, "certify": certify_schema, "device": device_schema}
+
+
+def _schema(record: type[BaseModel], mode: Literal["serialization", "validation"] = "serialization") -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **record.model_json_schema(mode="serialization", by_alias=True),
+        **record.model_json_schema(mode=mode, by_alias=True),
     }
 
 

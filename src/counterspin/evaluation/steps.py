@@ -28,6 +28,10 @@ class Steps:
         self.progress(label, self.finished, self.total)
         self.finished += 1
 
+    def show(self, label: str) -> None:
+        """Say what happens within the step that runs."""
+        self.progress(label, max(0, self.finished - 1), self.total)
+
     def announcing(self, fresh: Iterator[BudgetResult], name: str, eps: tuple[float, ...]) -> Iterator[BudgetResult]:
         """The results of an attack `name` at the budgets `eps`, each shown before it is computed."""
         for value in eps:

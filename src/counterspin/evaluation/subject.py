@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from counterspin.attacks import Attack
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier
 from counterspin.validation import as_features, as_labels, check_classifier_interface
+
+if TYPE_CHECKING:
+    from counterspin.models.conditions import Conditioned
 
 __all__ = ["AuditSettings", "Subject"]
 
@@ -50,6 +53,8 @@ class Subject:
         class_names: one per class; empty: the numbers.
         feature_names: one per feature; empty: x0, x1, …
         image_shape: rows and columns where features are pixels.
+        conditioned: the model under the conditions somebody asked about, of which `model` is the last; None: nobody
+            asked.
     """
 
     model: Classifier
@@ -60,6 +65,7 @@ class Subject:
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     image_shape: tuple[int, int] | None = None
+    conditioned: Conditioned | None = None
 
     @classmethod
     def checked(cls, model: Any, x: Any, y: Any, threat: ThreatModel, **cards: Any) -> Subject:

@@ -9,6 +9,7 @@ from counterspin.models.hybrid import HybridClassifier
 from counterspin.models.kernel import KernelClassifier, fidelity_kernel
 from counterspin.models.mapped import MappedClassifier
 from counterspin.models.mapped_kernel import MappedKernelClassifier
+from counterspin.models.mitigated import mitigated
 from counterspin.models.noisy import NoisyClassifier
 from counterspin.models.pipeline import Pipeline, behind_map
 from counterspin.models.polynomial import PolynomialMap
@@ -36,6 +37,7 @@ __all__ = [
     "behind_map",
     "fidelity_kernel",
     "load_model",
+    "mitigated",
     "save_model",
     "set_engine",
     "unwrapped",

@@ -10,6 +10,7 @@ from torch import Tensor
 from counterspin.errors import ModelError
 from counterspin.models._bounds import box_from_json, box_to_json
 from counterspin.models.fronted import FrontedClassifier
+from counterspin.models.noisy import NoisyClassifier
 from counterspin.models.quantum import QuantumClassifier
 from counterspin.optimum.affine_map import AffineMap
 from counterspin.types import Box, Classifier, HasAffineInputs
@@ -20,16 +21,22 @@ __all__ = ["AffineInputs", "unwrapped"]
 def unwrapped(model: Classifier) -> tuple[Classifier, AffineMap | None]:
     """The classifier inside all affine maps, and the maps composed to one; None where there is none.
 
+    Of a noisy model behind such a map it is the noisy model of the mapped features.
+
     Example:
         >>> from counterspin.models.classical import MLP
         >>> unwrapped(MLP(Box.uniform(0, 1, features=2), classes=2, hidden=(3,)))[1] is None
         True
     """
     total: AffineMap | None = None
-    while isinstance(model, HasAffineInputs):
-        total = model.input_map() if total is None else total.then(model.input_map())
-        model = model.body
-    return model, total
+    while True:
+        if isinstance(model, HasAffineInputs):
+            input_map, model = model.input_map(), model.body
+        elif isinstance(model, NoisyClassifier) and isinstance(model.body, HasAffineInputs):
+            input_map, model = model.body.input_map(), model.inside(model.body.body)
+        else:
+            return model, total
+        total = input_map if total is None else total.then(input_map)
 
 
 class AffineInputs(FrontedClassifier):

@@ -40,7 +40,7 @@ class DampedClassifier(nn.Module):
     .. math:: g_k(x) = E_{\eta \sim N(0, \sigma^2 1)}\,f_k(x + \eta)
 
     It decides by the largest *averaged score*, not by majority vote. Its weights are those of the body at the time it
-    is built. At most 5 qubits.
+    is built. At most 8 qubits.
 
     Args:
         body: data enters through commuting gates of one angle each; gates between them must commute with their
@@ -48,7 +48,7 @@ class DampedClassifier(nn.Module):
         sigma: standard deviation σ of the noise, in units of the features; 0: the body itself.
 
     Raises:
-        UsageError: sigma below 0 or not finite, or more than 5 qubits.
+        UsageError: sigma below 0 or not finite, or more than 8 qubits.
         ConditionsError: data enters otherwise.
 
     Example:
@@ -72,6 +72,9 @@ class DampedClassifier(nn.Module):
         if not 0 <= sigma < float("inf"):
             raise UsageError(f"sigma is {sigma}; give a standard deviation of at least 0, in units of the features.")
         channels = body.channels if isinstance(body, NoisyClassifier) else ()
+        noise = body.noise if isinstance(body, NoisyClassifier) else None
+        if isinstance(body, NoisyClassifier) and body.mitigation is not None:
+            raise ConditionsError("exact smoothing averages one circuit; this model mitigates, build it without.")
         check_channels(body.circuit, channels)
         parts = _split(body.circuit, channels)
         self.sigma = float(sigma)
@@ -80,7 +83,9 @@ class DampedClassifier(nn.Module):
         self.outputs: Outputs = body.outputs
         with torch.no_grad():
             weights = body.weights.detach().cpu().double()
-            observables = noisy_observables(body.circuit, weights, body.readout, channels, after=parts.last)
+            observables = noisy_observables(
+                body.circuit, weights, body.readout, channels, after=parts.last, noise=noise
+            )
             coefficients, slopes = _damped(parts, weights, observables, self.sigma)
         self.register_buffer("observables", observables)
         self.register_buffer("coefficients", coefficients)

@@ -13,7 +13,7 @@ from counterspin.optimum import NearestFlips, nearest_flips
 from counterspin.optimum.affine_map import AffineMap
 from counterspin.optimum.matrix_free import FormProducts, nearest_flips_by_products
 from counterspin.simulation.heisenberg import form_times, score_range
-from counterspin.types import Classifier, HasCircuit, HasEffectiveObservables
+from counterspin.types import Classifier, HasChannels, HasCircuit, HasEffectiveObservables
 
 __all__ = ["FlipSolver"]
 
@@ -59,7 +59,8 @@ class FlipSolver:
                 "the exact radius needs effective observables (a frozen amplitude-encoded circuit has them), which "
                 f"model ({type(body).__name__}) lacks; use a bound for any model."
             )
-        large = _products(body) if isinstance(body, HasCircuit) else None
+        # The circuit of a noisy model says nothing of its channels and readout errors: it is folded or refused.
+        large = _products(body) if isinstance(body, HasCircuit) and not isinstance(body, HasChannels) else None
         forms = body.effective_observables().forms() if large is None else large
         return cls(forms=forms, input_map=input_map)
 

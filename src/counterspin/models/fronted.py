@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from counterspin.circuits import Circuit, Readout
+from counterspin.errors import ModelError
 from counterspin.models.quantum import QuantumClassifier
 from counterspin.noise import NoiseModel
-from counterspin.types import Outputs
+from counterspin.types import HasChannels, Outputs
 
 __all__ = ["FrontedClassifier"]
 
@@ -20,6 +21,9 @@ class FrontedClassifier(nn.Module, ABC):
 
     Args:
         body: quantum classifier of the computed inputs.
+
+    Raises:
+        ModelError: a body with noise of its own.
     """
 
     stochastic = False
@@ -27,6 +31,11 @@ class FrontedClassifier(nn.Module, ABC):
 
     def __init__(self, body: QuantumClassifier) -> None:
         super().__init__()
+        if isinstance(body, HasChannels):
+            raise ModelError(
+                f"body is a {type(body).__name__}, whose noise would be hidden behind the front; give the bare "
+                "circuit, and the model made of both to NoisyClassifier."
+            )
         self.body = body
 
     @abstractmethod

@@ -1,47 +1,97 @@
-"""A circuit with channels between its gates, as a classifier read with infinitely many shots."""
+"""A circuit under a noise model, as a classifier read with infinitely many shots."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
-from counterspin.circuits import Circuit, Linear, Measurement, Readout, Scale
-from counterspin.models.quantum import QuantumClassifier
-from counterspin.noise.kraus import Placed
-from counterspin.simulation import EffectiveObservables
-from counterspin.simulation.density import check_channels, density_scores, fold_with_channels, noisy_density
-from counterspin.types import Box, Outputs
+from counterspin.circuits import Circuit, Measurement, Readout
+from counterspin.errors import CapabilityError, ConditionsError, ModelError, UsageError
+from counterspin.mitigation.base import Mitigation, fold_mitigated, mitigated_values, mitigation_cost
+from counterspin.mitigation.description import described
+from counterspin.mitigation.fitting import at_samples
+from counterspin.mitigation.validation import shots_per_variant
+from counterspin.noise import NoiseModel, Placed
+from counterspin.simulation import (
+    FOLDED_QUBITS,
+    EffectiveObservables,
+    NoiseEngine,
+    check_engine,
+    checked_inputs,
+    engine_name,
+    fold,
+    folded_scores,
+    noise_engine,
+    noisy_density,
+    run,
+)
+from counterspin.simulation.measurement import settings
+from counterspin.simulation.preparation import prepared_circuit, prepared_inputs
+from counterspin.types import Box, Cost, HasChannels, HasCircuit, HasEffectiveObservables, Outputs
 
-__all__ = ["NoisyClassifier"]
+__all__ = ["CircuitPlacement", "NoisyClassifier"]
+
+_PREPARATIONS = ("ideal", "simulated")
+# Channels whose places are printed.
+_SHOWN = 16
+
+
+@runtime_checkable
+class CircuitPlacement(Protocol):
+    """A circuit as a device runs it (`counterspin.noise.devices`)."""
+
+    @property
+    def circuit(self) -> Circuit:
+        """The device's gates; inputs and weights are those of the circuit that was placed."""
+        ...
+
+    @property
+    def noise(self) -> NoiseModel:
+        """The device's noise for that circuit."""
+        ...
+
+    def measured(self, measurement: Measurement, /) -> Measurement:
+        """A measurement of the qubits where they end."""
+        ...
 
 
 class NoisyClassifier(nn.Module):
-    """A deterministic, differentiable classifier of at most 5 qubits, simulated exactly by density matrices.
+    """A deterministic, differentiable classifier: the circuit of another one under noise, with infinitely many shots.
 
-    It shows a circuit, but its scores are not those of that circuit alone: whoever runs `circuit` must apply `channels`
-    too.
+    Channels between the gates are simulated exactly up to 8 qubits, and by averages over drawn errors beyond, always
+    the same ones (`engine_note` says which). Scores depend on the row alone. It shows a circuit, but its scores are not
+    those of that circuit: whoever runs `circuit` must apply `noise` too, and `mitigation`. Once no parameter requires a
+    gradient, a purely amplitude-encoded circuit is folded to one quadratic form per class. `SampledModel` reads it with
+    finite shots.
 
     Args:
-        circuit: its inputs are the features.
-        measurement: what is measured.
-        bounds: the box the features live in.
-        channels: what acts between the gates.
-        head: scale or linear head; None: measured values are the scores.
-        trainable_head: whether the head is a parameter or a constant; a scale is learned as its logarithm.
-        weights: weights `(circuit.weights,)`; None: drawn as `QuantumClassifier` draws them.
+        body: a classifier that shows its circuit; its weights, its front and its head are shared, not copied.
+        noise: what the circuit runs under; None: that of the placement.
+        placement: the circuit as a device runs it, made from the body's circuit, or from `prepared_circuit` of it where
+            the preparation is simulated; None: as it is.
+        mitigation: error mitigation of the measured values; None: none. Probabilities become expectations, which may
+            leave [0, 1].
+        preparation: of encoded amplitudes: `"ideal"`, or `"simulated"` by a circuit of `RY` and CNOT gates, on which
+            noise per gate acts too. That makes data enter through gate angles: nothing exact is said of it.
+        seed: of the drawn errors beyond 8 qubits.
+        engine: which engine runs the circuit, see `simulation.run`; may be changed later.
 
     Raises:
-        ModelError: box, weights, head and circuit do not fit together.
-        UsageError: more than 5 qubits, or a channel outside the circuit.
+        CapabilityError: the body shows no circuit, or has noise of its own.
+        UsageError: noise that does not fit the circuit, none at all, an unknown engine or preparation.
+        ModelError: a placement of another circuit.
 
     Example:
         >>> from counterspin.circuits import PauliExpectations, feature
+        >>> from counterspin.models.quantum import QuantumClassifier
         >>> from counterspin.noise.channels import after_every_gate, depolarizing
         >>> circuit = Circuit(2).add("RY", 0, feature(0)).add("CNOT", (0, 1))
-        >>> noise = after_every_gate(circuit, depolarizing(0.1))
         >>> box = Box.uniform(0.0, 1.0, features=1)
-        >>> model = NoisyClassifier(circuit, PauliExpectations.of("Z0", "X0"), box, channels=noise)
+        >>> body = QuantumClassifier(circuit, PauliExpectations.of("Z0", "X0"), box)
+        >>> noise = NoiseModel(placed=after_every_gate(circuit, depolarizing(0.1)))
+        >>> model = NoisyClassifier(body, noise=noise)
         >>> [round(score, 4) for score in model(box.lower[None])[0].tolist()]
         [0.81, 0.0]
     """
@@ -51,72 +101,246 @@ class NoisyClassifier(nn.Module):
 
     def __init__(
         self,
-        circuit: Circuit,
-        measurement: Measurement,
-        bounds: Box,
+        body: Any,
         *,
-        channels: Sequence[Placed],
-        head: Scale | Linear | None = None,
-        trainable_head: bool = True,
-        weights: Tensor | None = None,
+        noise: NoiseModel | None = None,
+        placement: CircuitPlacement | None = None,
+        mitigation: Mitigation | None = None,
+        preparation: str = "ideal",
+        seed: int = 0,
+        engine: str = "auto",
     ) -> None:
         super().__init__()
-        self.channels = tuple(channels)
-        check_channels(circuit, self.channels)
-        self.ideal = QuantumClassifier(
-            circuit, measurement, bounds, head=head, trainable_head=trainable_head, weights=weights, engine="torch"
-        )
-
-    @property
-    def circuit(self) -> Circuit:
-        """The circuit without its channels."""
-        return self.ideal.circuit
+        if not isinstance(body, HasCircuit) or isinstance(body, HasChannels):
+            has = "runs under noise of its own" if isinstance(body, HasCircuit) else "shows no circuit"
+            raise CapabilityError(
+                f"model ({type(body).__name__}) {has}, and noise acts in one bare circuit; give a quantum classifier, "
+                "or one behind a classical front."
+            )
+        if noise is None:
+            if placement is None:
+                raise UsageError("noise is None and there is no placement to take it from; give a NoiseModel.")
+            noise = placement.noise
+        if preparation not in _PREPARATIONS:
+            raise UsageError(f"preparation is {preparation!r}; allowed: {', '.join(_PREPARATIONS)}.")
+        self.body: Any = body
+        self.simulated_preparation = preparation == "simulated"
+        own = prepared_circuit(body.circuit) if self.simulated_preparation else body.circuit
+        self.placement = placement
+        self.circuit: Circuit = own if placement is None else placement.circuit
+        sizes = [(c.inputs, c.weights, c.amplitudes) for c in (own, self.circuit)]
+        if sizes[0] != sizes[1]:
+            raise ModelError(
+                f"placement runs a circuit of {self.circuit.inputs} inputs and {self.circuit.weights} weights, and the "
+                f"model's has {own.inputs} and {own.weights}; place the circuit that this model runs."
+            )
+        self.noise = noise
+        self.channels: tuple[Placed, ...] = self.noise.place(self.circuit)
+        self.noise.readout_errors(self.circuit.qubits)
+        self.mitigation = mitigation
+        self.seed = seed
+        self.engine = check_engine(engine)
+        self._inside: list[NoisyClassifier] = []
+        self._folded: tuple[Tensor, EffectiveObservables] | None = None
+        self._forms: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+        self.train(bool(getattr(body, "training", False)))
 
     @property
     def weights(self) -> Tensor:
         """The circuit's weights `(weights,)`."""
-        return self.ideal.weights
+        return self.body.weights
 
     @property
     def readout(self) -> Readout:
-        """Measurement and head with their current values."""
-        return self.ideal.readout
+        """Measurement, on the qubits where the placement leaves them, and head with its current values."""
+        own: Readout = self.body.readout
+        return own if self.placement is None else Readout(self.placement.measured(own.measurement), own.head)
 
     @property
     def bounds(self) -> Box:
         """The box of the features."""
-        return self.ideal.bounds
+        return self.body.bounds
 
     @property
     def classes(self) -> int:
         """Number of classes."""
-        return self.ideal.classes
+        return self.body.classes
 
     @property
     def outputs(self) -> Outputs:
-        """What the scores are."""
-        return self.ideal.outputs
+        """What the scores are; mitigated probabilities are expectations."""
+        own: Outputs = self.body.outputs
+        return "expectations" if self.mitigation is not None and own == "probabilities" else own
+
+    @property
+    def preparation(self) -> str | None:
+        """What is assumed of the state preparation, in words; None where no amplitudes are encoded."""
+        if self.simulated_preparation:
+            return "state preparation simulated gate by gate"
+        return None if self.circuit.amplitudes is None else "state preparation ideal"
+
+    @property
+    def method(self) -> NoiseEngine:
+        """How the noise is simulated, and why so."""
+        return noise_engine(self.circuit, self.noise, self.engine)
+
+    @property
+    def engine_note(self) -> str:
+        """How the noise is simulated, and why so, as one line."""
+        return f"{self.method.name}: {self.method.reason}"
 
     def circuit_inputs(self, x: Tensor) -> Tensor:
-        """The features themselves."""
-        return x
-
-    def density(self, x: Tensor) -> Tensor:
-        """Density matrices `(batch, D, D)` complex128 before the measurement, attached to autograd."""
-        return noisy_density(self.circuit, x, self.weights, self.channels)
+        """What enters the circuit `(batch, inputs)`, attached to autograd."""
+        inputs = self.body.circuit_inputs(x)
+        return prepared_inputs(self.body.circuit, inputs) if self.simulated_preparation else inputs
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores `(batch, classes)` of `x` `(batch, features)`, computed in float64 and given in the dtype of `x`."""
-        return density_scores(self.density(x), self.readout).to(x.dtype)
+        """Scores `(batch, classes)` of `x` `(batch, features)`."""
+        if self._is_folded():
+            inputs = checked_inputs(self.circuit, self.circuit_inputs(x))
+            return folded_scores(inputs, self._stacked_forms(inputs))
+        return self._scores(x, None, torch.Generator().manual_seed(self.seed))
 
-    def effective_observables(self) -> EffectiveObservables:
-        """The frozen model, noise included, as one observable per class.
+    def sample(
+        self, x: Tensor, *, shots: int | None, generator: torch.Generator, noise: NoiseModel | None = None
+    ) -> Tensor:
+        """Scores `(batch, classes)` from `shots` measurements per sample and setting (None: infinitely many).
+
+        The circuits of a mitigation share the shots equally, rounded down, so that a mitigated score and a plain one of
+        so many shots cost the same.
 
         Raises:
-            ConditionsError: data enters through gate angles.
+            UsageError: another noise than the model's own, or fewer shots than a mitigation has circuits.
         """
-        return fold_with_channels(self.circuit, self.weights, self.readout, self.channels)
+        if noise is not None and not noise.is_ideal:
+            raise UsageError(
+                "noise is given to a model that has its own; build another NoisyClassifier with that noise."
+            )
+        with torch.no_grad():
+            return self._scores(x, shots, generator)
+
+    def inside(self, body: Any) -> NoisyClassifier:
+        """This noise around another classifier of the same circuit, of which the last one is kept.
+
+        Args:
+            body: for example the one inside an affine map.
+        """
+        # In a list, so that its parameters are not registered a second time.
+        if not self._inside or self._inside[0].body is not body:
+            preparation = "simulated" if self.simulated_preparation else "ideal"
+            self._inside = [
+                NoisyClassifier(
+                    body,
+                    noise=self.noise,
+                    placement=self.placement,
+                    mitigation=self.mitigation,
+                    preparation=preparation,
+                    seed=self.seed,
+                    engine=self.engine,
+                )
+            ]
+        return self._inside[0]
+
+    def density(self, x: Tensor) -> Tensor:
+        """Density matrices `(batch, D, D)` complex128 behind the last gate, at most 8 qubits; attached to autograd.
+
+        Global depolarising and readout errors come after it.
+        """
+        return noisy_density(self.circuit, self.circuit_inputs(x), self.weights, self.channels)
+
+    def effective_observables(self) -> EffectiveObservables:
+        """The frozen model, noise and linear mitigation included, as one observable per class.
+
+        The state preparation is ideal.
+
+        Raises:
+            ConditionsError: data enters through gate angles or a classical front, drawn errors, or a mitigation that is
+                not linear.
+        """
+        if not isinstance(self.body, HasEffectiveObservables):
+            raise ConditionsError(
+                f"model ({type(self.body).__name__}) under noise has no effective observables, since its circuit takes "
+                "computed inputs; use a bound for any model."
+            )
+        return self._observables()
+
+    def runs_on(self) -> str:
+        """What computes the scores on the CPU, for example `compiled (v4), transfer`."""
+        name = "torch" if self.engine == "torch" else engine_name()
+        return f"{name}, folded" if self._is_folded() else f"{name}, {self.method.name}"
+
+    def call_price(self, rows: int) -> Cost:
+        """What one call on `rows` rows costs on a device."""
+        count = len(settings(self.readout.measurement, self.circuit.qubits))
+        if self.mitigation is None:
+            return Cost(forwards=rows, circuits=rows * count)
+        return mitigation_cost(self.mitigation, self.circuit, self.noise, rows, None, count)
 
     def extra_repr(self) -> str:
         """What tells two models of one circuit apart."""
-        return ", ".join(f"{p.channel.name} after gate {p.after} on {p.qubits}" for p in self.channels)
+        places = [f"{p.channel.name} after gate {p.after} on {p.qubits}" for p in self.channels[:_SHOWN]]
+        rest = len(self.channels) - len(places)
+        parts = [*places, *([f"{rest} more channels"] if rest else [])]
+        if self.noise.global_depolarizing:
+            parts.append(f"global depolarizing {self.noise.global_depolarizing:g}")
+        if (errors := self.noise.readout_errors(self.circuit.qubits)) is not None:
+            parts.append(f"readout flips {errors.flips}")
+        if self.simulated_preparation:
+            parts.append("preparation simulated")
+        if self.mitigation is not None:
+            parts.append(
+                "mitigation " + described(self.mitigation, self.circuit, self.noise, self.readout.measurement.values)
+            )
+        return ", ".join(parts)
+
+    def _scores(self, x: Tensor, shots: int | None, generator: torch.Generator) -> Tensor:
+        circuit, noise, readout, weights = self.circuit, self.noise, self.readout, self.weights
+        inputs = self.circuit_inputs(x)
+        if self.mitigation is None:
+            return run(
+                circuit, inputs, weights, readout, noise=noise, shots=shots, generator=generator, engine=self.engine
+            )
+        told = at_samples(self.mitigation, circuit, inputs, weights)
+        each = None if shots is None else shots_per_variant(told, circuit, noise, shots)
+        values = mitigated_values(
+            told,
+            circuit,
+            inputs,
+            weights,
+            readout.measurement,
+            noise,
+            shots=each,
+            generator=generator,
+            engine=self.engine,
+        )
+        return readout.scores(values)
+
+    def _observables(self) -> EffectiveObservables:
+        # Compared by value: tensors may be replaced or written through `.data`, which no version counter shows.
+        head = self.readout.head
+        tensors = [self.weights, *(vars(head).values() if head is not None else ())]
+        values = torch.cat([t.detach().flatten().to("cpu", torch.float64) for t in tensors])
+        if self._folded is None or not torch.equal(self._folded[0], values):
+            weights = self.weights.detach()
+            if self.mitigation is None:
+                found = fold(self.circuit, weights, self.readout, self.noise)
+            else:
+                found = fold_mitigated(self.mitigation, self.circuit, weights, self.readout, self.noise)
+            self._folded, self._forms = (values, found), {}
+        return self._folded[1]
+
+    def _is_folded(self) -> bool:
+        # With a trainable parameter left, folding would silently cut its gradient.
+        trainable = isinstance(self.body, nn.Module) and any(p.requires_grad for p in self.body.parameters())
+        amplitudes = self.circuit.amplitudes is not None and not self.circuit.depends_on_inputs_by_gates
+        linear = self.mitigation is None or self.mitigation.linear
+        small = self.circuit.qubits <= FOLDED_QUBITS
+        return amplitudes and linear and small and not trainable and self.method.exact
+
+    def _stacked_forms(self, x: Tensor) -> Tensor:
+        """Forms of all classes side by side in the precision of `x`, `(features, classes * features)`."""
+        observables = self._observables()
+        key = (x.dtype, x.device)
+        if key not in self._forms:
+            self._forms[key] = observables.stacked(x)
+        return self._forms[key]

@@ -24,7 +24,6 @@ from counterspin.simulation import (
     check_engine,
     checked_inputs,
     engine_name,
-    engine_under,
     final_states,
     fold,
     folded_scores,
@@ -172,7 +171,7 @@ class QuantumClassifier(nn.Module):
                 noise=noise,
                 shots=shots,
                 generator=generator,
-                engine=engine_under(noise, self.engine),
+                engine=self.engine,
             )
 
     def states(self, x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from counterspin.models.sampled_frozen import FrozenShots
 from counterspin.models.sampled_twin import infinite_shots
 from counterspin.noise import NoiseModel
 from counterspin.simulation.measurement import settings
-from counterspin.types import Box, Classifier, HasCircuit, Outputs, Sampled
+from counterspin.types import Box, Classifier, HasChannels, HasCircuit, Outputs, PricesCalls, Sampled
 from counterspin.validation import check_classifier_interface
 
 __all__ = ["SampledModel"]
@@ -27,12 +27,12 @@ class SampledModel(nn.Module):
     Args:
         model: any classifier with `sample`; its weights are shared, not copied.
         shots: measurements per sample and setting, at least 1.
-        noise: what the device adds; None: ideal.
+        noise: what the device adds; None: nothing (a `NoisyClassifier` brings its own noise).
         seed: start of the random stream.
 
     Raises:
         CapabilityError: the model cannot be read with finite shots.
-        UsageError: shots below 1.
+        UsageError: shots below 1, or noise for a model that has its own.
 
     Example:
         >>> from counterspin.circuits import PauliExpectations, reuploading
@@ -54,6 +54,10 @@ class SampledModel(nn.Module):
             raise CapabilityError(
                 f"model ({type(model).__name__}) has no method sample(x, shots=, generator=, noise=), which finite "
                 "shots need; use a QuantumClassifier or a HybridClassifier, or add the method."
+            )
+        if isinstance(model, HasChannels) and noise is not None:
+            raise UsageError(
+                f"noise is given for a model ({type(model).__name__}) that runs under noise of its own; leave it out."
             )
         if not (isinstance(shots, int) and shots >= 1):
             raise UsageError(f"shots is {shots!r}; give a whole number of at least 1, or use the model as it is.")
@@ -85,6 +89,11 @@ class SampledModel(nn.Module):
         if not isinstance(self.model, HasCircuit):
             return self.shots
         return self.shots * len(settings(self.model.readout.measurement, self.model.circuit.qubits))
+
+    @property
+    def circuits_per_call(self) -> int:
+        """Circuits of one call, per sample: those of an error mitigation share the shots."""
+        return self.model.call_price(1).circuits if isinstance(self.model, PricesCalls) else 1
 
     @property
     def twin(self) -> Classifier:

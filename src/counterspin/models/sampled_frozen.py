@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from counterspin.models.noisy import NoisyClassifier
 from counterspin.models.sampled_twin import infinite_shots
 from counterspin.noise import NoiseModel
-from counterspin.simulation import engine_under, outcome_distributions, sample_scores
+from counterspin.simulation import outcome_distributions, sample_scores
 from counterspin.types import Box, Classifier, HasCircuit, HasEngine, Outputs
 
 __all__ = ["FrozenShots"]
@@ -22,7 +23,8 @@ class FrozenShots(nn.Module):
     once for each :math:`u_s` between the cumulative probabilities of :math:`k - 1` and :math:`k` (common random
     numbers). So scores depend on the row alone, not on its batch, and have the distribution of one fresh reading.
 
-    Noise per qubit, and models that show no circuit, are read row by row from a generator in the same state.
+    Models that show no circuit, and those with error mitigation, are read row by row from a generator in the same
+    state.
 
     Args:
         model: a classifier with `sample`; its weights are shared.
@@ -65,20 +67,26 @@ class FrozenShots(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Scores `(batch, classes)` of `x` `(batch, features)`, without a gradient."""
         with torch.no_grad():
-            trajectories = self.noise is not None and self.noise.qubit_depolarizing > 0
-            if trajectories or not isinstance(self.model, HasCircuit):
-                return torch.cat([self._alone(row) for row in x.split(1)])
-            return self._together(self.model, x)
+            if isinstance(self.model, HasCircuit) and getattr(self.model, "mitigation", None) is None:
+                return self._together(self.model, x)
+            return torch.cat([self._alone(row) for row in x.split(1)])
 
     def _alone(self, row: Tensor) -> Tensor:
         return self.model.sample(row, shots=self.shots, generator=self._generator(), noise=self.noise)
 
     def _together(self, model: HasCircuit, x: Tensor) -> Tensor:
-        engine = engine_under(self.noise, model.engine if isinstance(model, HasEngine) else "auto")
-        distributions = outcome_distributions(
-            model.circuit, model.circuit_inputs(x), model.weights, model.readout, noise=self.noise, engine=engine
-        )
         generator = self._generator()
+        noise = model.noise if isinstance(model, NoisyClassifier) else self.noise
+        engine = model.engine if isinstance(model, HasEngine) else "auto"
+        distributions = outcome_distributions(
+            model.circuit,
+            model.circuit_inputs(x),
+            model.weights,
+            model.readout,
+            noise=noise,
+            generator=generator,
+            engine=engine,
+        )
         read = [_frequencies(distribution, self.shots, generator) for distribution in distributions]
         return sample_scores(model.circuit, read, model.readout)
 

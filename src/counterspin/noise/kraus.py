@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from counterspin.errors import InputError, UsageError
+from counterspin.noise.linear_map import TransferMap
+from counterspin.noise.pauli import superoperator_to_transfer
 
 __all__ = ["Channel", "Placed"]
 
@@ -69,10 +72,18 @@ class Channel:
         kron = torch.einsum("kab,kcd->acbd", self.operators, self.operators.conj())
         return kron.reshape(dimension, dimension)
 
+    @cached_property
+    def transfer(self) -> Tensor:
+        r"""Pauli transfer matrix :math:`R_{ij} = \mathrm{Tr}(P_i \Phi(P_j)) / 2^k`, `(4**k, 4**k)` float64.
+
+        Pauli words in the order I, X, Y, Z, the first qubit most significant.
+        """
+        return superoperator_to_transfer(self.superoperator)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """A channel at one place of a circuit.
+    """A channel, or another linear map, at one place of a circuit.
 
     Several channels after one gate act in the order in which they are listed.
 
@@ -92,7 +103,7 @@ class Placed:
 
     after: int
     qubits: tuple[int, ...]
-    channel: Channel
+    channel: Channel | TransferMap
 
     def __post_init__(self) -> None:
         """Refuse places that are none."""

@@ -6,8 +6,9 @@ from pathlib import Path
 from counterspin.errors import InputError
 from counterspin.evaluation.records import AuditRecord
 from counterspin.models.files import write_atomically
-from counterspin.report import wording
+from counterspin.report import conditions, wording
 from counterspin.report.attacker import threat_words
+from counterspin.report.conditions import condition_figures
 from counterspin.report.details import RunDetails
 from counterspin.report.document import Mark, document
 from counterspin.report.figures import report_figures
@@ -35,7 +36,7 @@ def render(record: AuditRecord, samples: ReportSamples, details: RunDetails | No
     return document(
         "report.html.j2",
         mark=Mark(verdict=record.sanity.verdict, text=wording.verdict_mark(record)),
-        figures=report_figures(record, details),
+        figures=report_figures(record, details) | {"conditions": condition_figures(record)},
         context={
             "record": record,
             "details": details,
@@ -47,6 +48,7 @@ def render(record: AuditRecord, samples: ReportSamples, details: RunDetails | No
             "budget": wording.headline_budget(record),
             "pictures": pictures,
             "grey": grey,
+            "conditions": conditions,
         },
     )
 

@@ -97,8 +97,8 @@ def vega_config(palette: Palette) -> dict[str, Any]:
     """The Vega-Lite configuration of one theme.
 
     Charts name no colour themselves: nominal colours come from `range.category`, the rest from named mark styles
-    (`reference` for guide lines, `measured` for single series, `note` for text, `stamp` for the
-    verdict in a chart of an unreliable audit).
+    (`reference` for guide lines, `measured` for single series, `note` for text, `cell` for numbers in coloured cells,
+    `stamp` for the verdict in a chart of an unreliable audit).
     """
     text = {"labelColor": palette.muted, "titleColor": palette.ink, "labelFontSize": 12, "titleFontSize": 12}
     return {
@@ -118,11 +118,16 @@ def vega_config(palette: Palette) -> dict[str, Any]:
         "legend": text | {"title": None, "symbolSize": 90, "symbolStrokeWidth": 0, "labelLimit": 150, "columns": 4},
         "header": {"labelColor": palette.ink, "labelFontSize": 12, "labelFontWeight": 600},
         # Ink is for the first series alone.
-        "range": {"category": [palette.ink, *palette.series, *palette.series]},
+        "range": {
+            "category": [palette.ink, *palette.series, *palette.series],
+            "diverging": [palette.series[2], palette.surface, palette.series[1]],
+            "heatmap": [palette.surface, palette.series[1]],
+        },
         "style": {
             "reference": {"color": palette.muted},
             "measured": {"color": palette.series[2]},
             "note": {"color": palette.muted, "fontSize": 11},
+            "cell": {"color": palette.ink},
             "stamp": {"fill": palette.bad, "fontSize": 13, "fontWeight": 700},
         },
     }

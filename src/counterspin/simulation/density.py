@@ -14,34 +14,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from counterspin.circuits import GATES, Angle, Circuit, Gate, Linear, Readout, Scale
+from counterspin.circuits import GATES, Angle, Circuit, Gate, Measurement, Readout
 from counterspin.errors import ConditionsError, UsageError
+from counterspin.noise import NoiseModel
 from counterspin.noise.kraus import Placed
 from counterspin.simulation.angles import AngleValues, angle_values
 from counterspin.simulation.arguments import check_parameters, checked_inputs
 from counterspin.simulation.compiler import compile_circuit
-from counterspin.simulation.folding import EffectiveObservables
-from counterspin.simulation.measurement import rotated, settings
+from counterspin.simulation.measurement import rotated, scored, settings
+from counterspin.simulation.readout_noise import noisy_settings
 from counterspin.simulation.statevector import initial_state
 
 __all__ = [
     "DENSITY_QUBITS",
     "check_channels",
+    "density_distributions",
     "density_scores",
-    "fold_with_channels",
     "noisy_density",
     "noisy_observables",
     "score_operators",
 ]
 
-DENSITY_QUBITS = 5
+DENSITY_QUBITS = 8
 
 
 def noisy_density(circuit: Circuit, inputs: Tensor, weights: Tensor, channels: Sequence[Placed] = ()) -> Tensor:
     """Density matrices before the measurement, `(batch, D, D)` complex128, attached to autograd for inputs and weights.
 
     Args:
-        circuit: at most 5 qubits.
+        circuit: at most 8 qubits.
         inputs: `(batch, inputs)`; computed in float64 whatever their precision.
         weights: `(weights,)`.
         channels: what acts between the gates.
@@ -68,33 +69,46 @@ def noisy_density(circuit: Circuit, inputs: Tensor, weights: Tensor, channels: S
     return flat.unflatten(1, (2**circuit.qubits,) * 2)
 
 
-def density_scores(densities: Tensor, readout: Readout) -> Tensor:
+def density_distributions(densities: Tensor, measurement: Measurement) -> list[Tensor]:
+    """Outcome probabilities `(batch, D)` float64 of density matrices `(batch, D, D)`, one tensor per setting."""
+    qubits = densities.shape[-1].bit_length() - 1
+    basis = torch.eye(2**qubits, dtype=torch.complex128)
+    turned = [rotated(basis, setting, qubits) for setting in settings(measurement, qubits)]
+    return [torch.einsum("io,bij,jo->bo", turn, densities, turn.conj()).real for turn in turned]
+
+
+def density_scores(densities: Tensor, readout: Readout, noise: NoiseModel | None = None) -> Tensor:
     """Class scores `(batch, classes)` float64 of density matrices `(batch, D, D)`: `Tr(E_k ρ)` through the head."""
     qubits = densities.shape[-1].bit_length() - 1
-    return torch.einsum("kij,bji->bk", score_operators(readout, qubits), densities).real
+    return torch.einsum("kij,bji->bk", score_operators(readout, qubits, noise), densities).real
 
 
-def score_operators(readout: Readout, qubits: int) -> Tensor:
-    """Hermitian operators `E_k` `(classes, D, D)` complex128 whose expectation values are the scores, bias included."""
+def score_operators(readout: Readout, qubits: int, noise: NoiseModel | None = None) -> Tensor:
+    """Hermitian operators `E_k` `(classes, D, D)` complex128 whose expectation values are the scores, bias included.
+
+    Args:
+        readout: measurement and head.
+        qubits: of the circuit.
+        noise: what of it acts behind the gates is part of the operators: global depolarising and readout errors.
+    """
     dimension = 2**qubits
     basis = torch.eye(dimension, dtype=torch.complex128)
     values = torch.zeros(readout.measurement.values, dimension, dimension, dtype=torch.complex128)
-    for setting in settings(readout.measurement, qubits):
+    for setting in noisy_settings(readout.measurement, qubits, noise):
         turned = rotated(basis, setting, qubits)
         table = torch.as_tensor(setting.table, dtype=torch.complex128)
         values = values + torch.einsum("io,ov,jo->vij", turned.conj(), table, turned)
-    match readout.head:
-        case Scale(value):
-            return value.cpu().double() * values
-        case Linear(weight, bias):
-            mixed = torch.einsum("kv,vij->kij", weight.cpu().to(torch.complex128), values)
-            return mixed + bias.cpu().double()[:, None, None] * basis
-        case _:
-            return values
+    return scored(values, readout)
 
 
 def noisy_observables(
-    circuit: Circuit, weights: Tensor, readout: Readout, channels: Sequence[Placed] = (), *, after: int = -1
+    circuit: Circuit,
+    weights: Tensor,
+    readout: Readout,
+    channels: Sequence[Placed] = (),
+    *,
+    after: int = -1,
+    noise: NoiseModel | None = None,
 ) -> Tensor:
     r"""The scores' operators carried back through everything behind a gate, :math:`\Phi^\dagger(E_k)`.
 
@@ -102,11 +116,12 @@ def noisy_observables(
     itself count as behind it.
 
     Args:
-        circuit: at most 5 qubits.
+        circuit: at most 8 qubits.
         weights: `(weights,)`.
         readout: measurement and head.
         channels: what acts between the gates of the whole circuit.
         after: index of the gate; -1: the whole circuit.
+        noise: what of it acts behind the gates is part of the operators; its channels are those of `channels` alone.
 
     Returns:
         Hermitian matrices `(classes, D, D)` complex128, attached to autograd for the weights.
@@ -136,35 +151,17 @@ def noisy_observables(
     rest = Circuit(circuit.qubits, circuit.gates[after + 1 :])
     moved = [replace(p, after=p.after - after - 1) for p in channels if p.after >= after]
     angles = angle_values(compile_circuit(rest), torch.zeros(0, 0, dtype=torch.float64), weights.double())
-    flat = score_operators(readout, circuit.qubits).flatten(1)
+    flat = score_operators(readout, circuit.qubits, noise).flatten(1)
     for step in reversed(list(_steps(rest, angles, moved))):
         flat = step.carried_back(flat)
     return flat.unflatten(1, (2**circuit.qubits,) * 2)
-
-
-def fold_with_channels(
-    circuit: Circuit, weights: Tensor, readout: Readout, channels: Sequence[Placed] = ()
-) -> EffectiveObservables:
-    """The effective observables of an amplitude-encoded circuit with channels between its gates.
-
-    Raises:
-        ConditionsError: the scores are no quadratic form of the unit input.
-        UsageError: too many qubits, or a channel outside the circuit.
-    """
-    if circuit.amplitudes is None or circuit.depends_on_inputs_by_gates:
-        raise ConditionsError(
-            "folding needs an amplitude-encoded circuit whose gate angles hold no inputs; "
-            "this circuit encodes data in gate angles."
-        )
-    matrices = noisy_observables(circuit, weights.detach(), readout, channels).detach()
-    return EffectiveObservables(matrices, circuit.amplitudes.length, circuit.amplitudes.complex_data)
 
 
 def check_channels(circuit: Circuit, channels: Sequence[Placed]) -> None:
     """Refuse what the dense simulator cannot run.
 
     Raises:
-        UsageError: more than 5 qubits, or a channel behind a gate or on a qubit that the circuit does not have.
+        UsageError: more than 8 qubits, or a channel behind a gate or on a qubit that the circuit does not have.
     """
     if circuit.qubits > DENSITY_QUBITS:
         raise UsageError(

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from counterspin.errors import UsageError
-from counterspin.noise import NoiseModel
 from counterspin.simulation.kernels import Kernel, kernel
 
-__all__ = ["ENGINES", "check_engine", "choose", "engine_name", "engine_under"]
+__all__ = ["ENGINES", "check_engine", "choose", "engine_name"]
 
 ENGINES = ("auto", "compiled", "torch")
 
@@ -46,16 +45,6 @@ def choose(engine: str, inputs: Tensor, weights: Tensor, *, obstacle: str | None
     if engine == "compiled":
         raise UsageError(f"engine is 'compiled', but {obstacle}; use engine='auto' or 'torch'.")
     return None
-
-
-def engine_under(noise: NoiseModel | None, engine: str) -> str:
-    """The engine for a model that asks for `engine` when its ideal circuit runs: only torch simulates noise per qubit.
-
-    Example:
-        >>> engine_under(NoiseModel(qubit_depolarizing=0.01), "compiled")
-        'torch'
-    """
-    return "torch" if noise is not None and noise.qubit_depolarizing else engine
 
 
 def engine_name() -> str:

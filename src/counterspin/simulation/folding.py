@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from counterspin.circuits import Circuit, Linear, Readout, Scale
+from counterspin.circuits import Circuit, Readout
 from counterspin.errors import ConditionsError
 from counterspin.noise import NoiseModel
 from counterspin.simulation.angles import angle_values
@@ -17,9 +18,10 @@ from counterspin.simulation.arguments import check_memory, check_parameters, in_
 from counterspin.simulation.compiler import compile_circuit
 from counterspin.simulation.engines import check_engine
 from counterspin.simulation.kernels import kernel, lower
-from counterspin.simulation.measurement import rotated, settings
-from counterspin.simulation.readout_noise import noisy_tables
+from counterspin.simulation.measurement import Setting, rotated, scored
+from counterspin.simulation.readout_noise import noisy_settings
 from counterspin.simulation.statevector import evolve
+from counterspin.simulation.transfer import TRANSFER_QUBITS, transfer_observables
 
 __all__ = ["FOLDED_QUBITS", "EffectiveObservables", "fold", "folded_scores", "folding_flops", "pays_to_fold"]
 
@@ -168,16 +170,18 @@ def pays_to_fold(circuit: Circuit, readout: Readout, engine: str = "auto") -> bo
 
 @torch.no_grad()
 def fold(circuit: Circuit, weights: Tensor, readout: Readout, noise: NoiseModel | None = None) -> EffectiveObservables:
-    """The effective observables `U†E_kU` of a circuit whose only inputs are amplitudes.
+    r"""The effective observables :math:`\Phi^\dagger(E_k)` of a circuit whose only inputs are amplitudes.
+
+    The state is prepared ideally; everything behind it is exact.
 
     Args:
-        circuit: an amplitude-encoded circuit without data re-uploading.
+        circuit: an amplitude-encoded circuit without data re-uploading; at most 8 qubits with channels between gates.
         weights: `(weights,)`, frozen.
         readout: linear head, scale or none.
-        noise: global depolarising and readout flips are folded in exactly.
+        noise: channels, global depolarising and readout errors are all folded in.
 
     Raises:
-        ConditionsError: the scores are no quadratic form of the unit input.
+        ConditionsError: the scores are no quadratic form of the unit input, or more than 8 qubits with channels.
         InputError: weights or a readout that do not fit the circuit.
         ResourceError: no memory for the matrices.
     """
@@ -186,33 +190,32 @@ def fold(circuit: Circuit, weights: Tensor, readout: Readout, noise: NoiseModel 
             "folding needs an amplitude-encoded circuit whose gate angles hold no inputs; "
             "this circuit encodes data in gate angles."
         )
-    if noise is not None and noise.qubit_depolarizing:
+    channels = () if noise is None else noise.place(circuit)
+    if channels and circuit.qubits > TRANSFER_QUBITS:
         raise ConditionsError(
-            "noise per qubit is simulated by trajectories and cannot be folded exactly; fold without it."
+            f"the circuit has {circuit.qubits} qubits with channels between its gates, which is simulated by drawn "
+            f"errors and cannot be folded exactly; use at most {TRANSFER_QUBITS} qubits, or noise at the readout alone."
         )
     check_parameters(circuit, weights, readout)
     check_memory(circuit.qubits, (readout.measurement.values + 2) * 16 * 4.0**circuit.qubits)
+    chosen = noisy_settings(readout.measurement, circuit.qubits, noise)
+    weights = weights.cpu().double()
+    if channels:
+        values = transfer_observables(circuit, weights, chosen, channels)
+    else:
+        values = _pure_observables(circuit, weights, chosen)
+    return EffectiveObservables(scored(values, readout), circuit.amplitudes.length, circuit.amplitudes.complex_data)
+
+
+def _pure_observables(circuit: Circuit, weights: Tensor, chosen: Sequence[Setting]) -> Tensor:
     dimension = 2**circuit.qubits
     basis = torch.eye(dimension, dtype=torch.complex128)
     program = compile_circuit(circuit)
     no_inputs = torch.zeros(dimension, circuit.inputs, dtype=torch.float64)
-    states = evolve(program, basis, angle_values(program, no_inputs, weights.cpu().double()))
-    values = torch.zeros(readout.measurement.values, dimension, dimension, dtype=torch.complex128)
-    chosen = settings(readout.measurement, circuit.qubits)
-    for setting, table in zip(chosen, noisy_tables(readout.measurement, circuit.qubits, noise), strict=True):
+    states = evolve(program, basis, angle_values(program, no_inputs, weights))
+    values = torch.zeros(chosen[0].table.shape[1], dimension, dimension, dtype=torch.complex128)
+    for setting in chosen:
         outcomes = rotated(states, setting, circuit.qubits)
-        for index in np.abs(table).sum(axis=0).nonzero()[0].tolist():
-            values[index] += outcomes.conj() @ (outcomes * torch.as_tensor(table[:, index])).T
-    if noise is not None and noise.global_depolarizing:
-        p = noise.global_depolarizing
-        traces = values.diagonal(dim1=1, dim2=2).sum(-1)
-        values = (1 - p) * values + p * (traces / dimension)[:, None, None] * basis
-    match readout.head:
-        case Scale(value):
-            matrices = value.cpu().double() * values
-        case Linear(weight, bias):
-            matrices = torch.einsum("kv,vij->kij", weight.cpu().to(torch.complex128), values)
-            matrices = matrices + bias.cpu().double()[:, None, None] * basis
-        case _:
-            matrices = values
-    return EffectiveObservables(matrices, circuit.amplitudes.length, circuit.amplitudes.complex_data)
+        for index in np.abs(setting.table).sum(axis=0).nonzero()[0].tolist():
+            values[index] += outcomes.conj() @ (outcomes * torch.as_tensor(setting.table[:, index])).T
+    return values

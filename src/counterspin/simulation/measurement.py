@@ -7,16 +7,17 @@ observables share one setting and its shots.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from counterspin.circuits import Measurement, OutcomeGroups, PauliExpectations
+from counterspin.circuits import Circuit, Gate, Linear, Measurement, OutcomeGroups, PauliExpectations, Readout, Scale
+from counterspin.circuits.angles import Angle
 
-__all__ = ["Setting", "measured_values", "rotated", "settings"]
+__all__ = ["Setting", "every_outcome", "in_basis", "measured_values", "rotated", "scored", "settings"]
 
 _R = 1 / math.sqrt(2)
 # Rotations that turn the eigenbasis of a Pauli into the computational basis.
@@ -74,12 +75,49 @@ def rotated(state: Tensor, setting: Setting, qubits: int) -> Tensor:
     return state
 
 
+def in_basis(circuit: Circuit, setting: Setting) -> Circuit:
+    """The circuit followed by rotations after which outcomes in the computational basis are those of the setting.
+
+    Example:
+        >>> circuit = in_basis(Circuit(1), settings(PauliExpectations.of("X0"), 1)[0])
+        >>> str(circuit.gates[0])
+        'RY(-1.57) q0'
+    """
+    turns = {"X": ("RY", -math.pi / 2), "Y": ("RX", math.pi / 2)}
+    gates = tuple(Gate(turns[pauli][0], (qubit,), (Angle(turns[pauli][1]),)) for qubit, pauli in setting.basis)
+    return replace(circuit, gates=circuit.gates + gates) if gates else circuit
+
+
+@lru_cache(maxsize=16)
+def every_outcome(measured: tuple[int, ...]) -> OutcomeGroups:
+    """The measurement that tells every outcome of some qubits apart.
+
+    Example:
+        >>> every_outcome((0,)).groups
+        ((0,), (1,))
+    """
+    return OutcomeGroups(measured, tuple((outcome,) for outcome in range(2 ** len(measured))))
+
+
 def measured_values(distributions: list[Tensor], chosen: tuple[Setting, ...]) -> Tensor:
     """Values `(batch, values)` of outcome distributions `(batch, 2**qubits)`, one per setting."""
     tables = [
         torch.as_tensor(s.table, dtype=d.dtype, device=d.device) for s, d in zip(chosen, distributions, strict=True)
     ]
     return torch.stack([d @ t for d, t in zip(distributions, tables, strict=True)]).sum(0)
+
+
+def scored(operators: Tensor, readout: Readout) -> Tensor:
+    """Operators `(classes, D, D)` of the class scores from those of the measured values `(values, D, D)` complex128."""
+    match readout.head:
+        case Scale(value):
+            return value.cpu().double() * operators
+        case Linear(weight, bias):
+            mixed = torch.einsum("kv,vij->kij", weight.cpu().to(operators.dtype), operators)
+            identity = torch.eye(operators.shape[-1], dtype=operators.dtype)
+            return mixed + bias.cpu().double()[:, None, None] * identity
+        case _:
+            return operators
 
 
 def _group_table(measurement: OutcomeGroups, qubits: int) -> np.ndarray:

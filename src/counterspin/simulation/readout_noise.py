@@ -1,42 +1,65 @@
-"""Readout errors: each measured qubit is read wrong with its own two probabilities."""
+"""Readout errors: outcomes as a device reads them."""
+
+from functools import lru_cache
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from counterspin.circuits import Measurement
-from counterspin.noise import NoiseModel
-from counterspin.simulation.measurement import settings
+from counterspin.noise import NoiseModel, ReadoutErrors
+from counterspin.simulation.measurement import Setting, settings
 
-__all__ = ["flipped", "noisy_tables"]
+__all__ = ["misread", "noisy_settings", "noisy_tables"]
 
 
-def flipped(distribution: Tensor, flips: tuple[float, float]) -> Tensor:
-    """Outcome distributions `(batch, 2**qubits)` as read with asymmetric flips.
+def misread(distribution: Tensor, errors: ReadoutErrors | None) -> Tensor:
+    """Outcome distributions `(batch, 2**qubits)` as they are read.
 
     Args:
         distribution: probabilities of the true outcomes.
-        flips: P(read 1 | qubit 0) and P(read 0 | qubit 1), the same for every qubit.
+        errors: of all qubits; None: none.
+
+    Example:
+        >>> misread(torch.tensor([[1.0, 0.0]]), ReadoutErrors.uniform((0.25, 0.0), 1)).tolist()
+        [[0.75, 0.25]]
     """
-    if flips == (0.0, 0.0):
+    if errors is None:
         return distribution
-    up, down = flips
-    batch, outcomes = distribution.shape
-    confusion = distribution.new_tensor([[1 - up, down], [up, 1 - down]])
-    for left in (2**qubit for qubit in range(outcomes.bit_length() - 1)):
-        blocks = distribution.reshape(batch, left, 2, outcomes // (2 * left))
-        distribution = (confusion @ blocks).reshape(batch, outcomes)
+    for qubits, confusion in errors.factors():
+        distribution = _on(distribution, confusion.to(distribution), qubits, errors.qubits)
     return distribution
 
 
 def noisy_tables(measurement: Measurement, qubits: int, noise: NoiseModel | None) -> list[np.ndarray]:
-    """The outcome tables of all settings with readout errors absorbed: the expected value of each *true* outcome."""
-    up, down = (0.0, 0.0) if noise is None else noise.readout_flips
-    tables = []
-    for setting in settings(measurement, qubits):
-        table = setting.table
-        for qubit in range(qubits if (up, down) != (0.0, 0.0) else 0):
-            blocks = table.reshape(2**qubit, 2, -1)
-            # Row t, column r: probability to read r where the truth is t.
-            table = np.einsum("tr,arb->atb", np.array([[1 - up, up], [down, 1 - down]]), blocks).reshape(table.shape)
-        tables.append(table)
-    return tables
+    """The outcome tables of all settings with what goes wrong behind the gates absorbed.
+
+    Each holds the expected value of every outcome that would be seen without global depolarising and readout errors.
+    """
+    tables = [setting.table for setting in settings(measurement, qubits)]
+    if noise is None:
+        return tables
+    p, errors = noise.global_depolarizing, noise.readout_errors(qubits)
+    found = []
+    for table in tables:
+        values = torch.from_numpy(np.ascontiguousarray(table.T))
+        for wires, confusion in [] if errors is None else errors.factors():
+            values = _on(values, confusion.mT, wires, qubits)
+        # Depolarising comes before the readout, whose errors the mean holds already.
+        found.append(((1 - p) * values + p * values.mean(dim=1, keepdim=True)).numpy().T)
+    return found
+
+
+@lru_cache(maxsize=64)
+def noisy_settings(measurement: Measurement, qubits: int, noise: NoiseModel | None) -> tuple[Setting, ...]:
+    """The settings of a measurement with the tables of `noisy_tables`; the same objects for the same arguments."""
+    chosen = settings(measurement, qubits)
+    tables = noisy_tables(measurement, qubits, noise)
+    return tuple(Setting(setting.basis, table) for setting, table in zip(chosen, tables, strict=True))
+
+
+def _on(rows: Tensor, matrix: Tensor, wires: tuple[int, ...], qubits: int) -> Tensor:
+    axes, ends = [1 + q for q in wires], list(range(-len(wires), 0))
+    moved = rows.reshape(len(rows), *(2,) * qubits).movedim(axes, ends)
+    read = moved.reshape(len(rows), 2 ** (qubits - len(wires)), len(matrix)) @ matrix.mT
+    return read.reshape(moved.shape).movedim(ends, axes).flatten(1)

@@ -2,27 +2,28 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
-from counterspin.circuits import GATES, Angle, Circuit, Given, Readout
+from counterspin.circuits import GATES, Angle, Circuit, Given, Readout, feature
 from counterspin.errors import CapabilityError, UsageError
-from counterspin.simulation.angles import AngleValues, angle_values
+from counterspin.noise import NoiseModel
+from counterspin.simulation.angles import angle_values
 from counterspin.simulation.arguments import check_parameters, checked_inputs
 from counterspin.simulation.compiler import compile_circuit
-from counterspin.simulation.measurement import measured_values, rotated, settings
+from counterspin.simulation.measurement import settings
 from counterspin.simulation.program import Program
-from counterspin.simulation.shots import sampled_distribution
-from counterspin.simulation.statevector import encode_amplitudes, evolve, initial_state, probabilities
+from counterspin.simulation.run import run
 
-__all__ = ["shift_jacobian", "shift_rule", "shifted_angles", "shifted_circuits"]
+__all__ = ["lifted_circuit", "shift_jacobian", "shift_rule", "shifted_angles", "shifted_circuits"]
 
-# How an outcome distribution is read: as it is, or from finite shots.
-_Reading = Callable[[Tensor], Tensor]
+# Scores of amplitudes `(rows, features)` and gate angles `(rows, angles)`, exact or from finite shots.
+_Reading = Callable[[Tensor, Tensor], Tensor]
 
-_AMPLITUDES_AT_ONCE = 2**20  # of the shifted circuits run together: bounds their memory to some hundred MiB
+_NUMBERS_AT_ONCE = 2**20  # of the shifted circuits run together: bounds their memory to some hundred MiB
 
 
 def shift_rule(frequencies: tuple[float, ...]) -> tuple[tuple[float, float], ...]:
@@ -57,28 +58,35 @@ def shift_jacobian(
     weights: Tensor,
     readout: Readout,
     *,
+    noise: NoiseModel | None = None,
     shots: int | None = None,
     generator: torch.Generator | None = None,
+    engine: str = "auto",
 ) -> tuple[Tensor, Tensor, int]:
     """Scores, their exact derivatives by shifted circuits, and how many circuits one sample took.
 
     Every gate angle that holds an input is shifted on its own, so re-used inputs are exact. Amplitude inputs are
     shifted by rotating the encoded vector by ±π/4 towards each feature, the two-term rule of a rotation of frequency 2.
+    Channels between the gates hang on no angle, so the rules are exact under noise too.
 
     Args:
         circuit: the circuit.
         inputs: `(batch, inputs)`; complex amplitudes may be one complex tensor, as in `run`.
         weights: `(weights,)`.
-        readout: linear in the measured values, as every `Readout` is.
-        shots: measurements of each shifted circuit and setting; None: exact. The scores are exact in any case.
-        generator: source of the shots.
+        readout: measurement and head.
+        noise: what the circuits run under; None: ideal.
+        shots: measurements per shifted circuit and setting; None: exact expectation values. The derivatives are then
+            unbiased estimates; the scores stay exact.
+        generator: source of the shots, and of drawn errors beyond 8 qubits; needed with either.
+        engine: as `run` takes it.
 
     Returns:
-        Scores `(batch, classes)`, jacobian `(batch, classes, inputs)`, circuits per sample (one per setting and shift).
+        Scores `(batch, classes)`, the Jacobian `(batch, classes, inputs)`, and the number of circuits per sample: the
+        unshifted one and all shifted ones, once per setting of the readout.
 
     Raises:
         CapabilityError: an angle is a tensor computed outside.
-        InputError: inputs or weights of the wrong shape, a zero vector to encode.
+        InputError: inputs or weights that do not fit the circuit.
         UsageError: shots below 1 or without a generator.
     """
     if any(isinstance(a, Given) for gate in circuit.gates for a in gate.angles):
@@ -86,19 +94,58 @@ def shift_jacobian(
             "parameter-shift needs angles written as expressions of inputs; "
             "this circuit holds tensors computed outside."
         )
-    read = _reading(shots, generator)
+    if shots is not None and (shots < 1 or generator is None):
+        raise UsageError(f"shots is {shots} and generator is {generator}; give at least 1 and a torch.Generator.")
     inputs = checked_inputs(circuit, inputs)
     check_parameters(circuit, weights, readout)
     program = compile_circuit(circuit)
     weights = weights.to(inputs.dtype)
-    start, angles = initial_state(program, inputs), angle_values(program, inputs, weights)
-    scores = _scores(program, start, angles, readout, _reading(None, None))
-    jacobian, executed = _angle_part(program, start, angles, readout, _slopes(program, weights), read)
+    amplitudes = inputs[:, : 0 if circuit.amplitudes is None else circuit.amplitudes.features]
+    angles = angle_values(program, inputs, weights).per_sample
+    lifted = lifted_circuit(circuit)
+
+    def scores(amplitudes: Tensor, angles: Tensor, shots: int | None) -> Tensor:
+        return run(
+            lifted,
+            torch.cat([amplitudes, angles], dim=1),
+            weights[: lifted.weights],
+            readout,
+            noise=noise,
+            shots=shots,
+            generator=generator,
+            engine=engine,
+        )
+
+    read = partial(scores, shots=shots)
+    mixed = noise is not None and noise.has_channels(circuit)
+    at_once = max(1, _NUMBERS_AT_ONCE // ((4 if mixed else 2) ** circuit.qubits * max(1, len(inputs))))
+    jacobian, executed = _angle_part(circuit, amplitudes, angles, _slopes(program, weights), read, at_once)
     if circuit.amplitudes is not None:
-        features = circuit.amplitudes.features
-        jacobian[:, :, :features] += _amplitude_part(program, inputs[:, :features], angles, readout, read)
-        executed += 2 * features
-    return scores, jacobian, (1 + executed) * len(settings(readout.measurement, circuit.qubits))
+        jacobian[:, :, : amplitudes.shape[1]] += _amplitude_part(amplitudes, angles, read, at_once)
+        executed += 2 * amplitudes.shape[1]
+    count = (1 + executed) * len(settings(readout.measurement, circuit.qubits))
+    return scores(amplitudes, angles, None), jacobian, count
+
+
+@lru_cache(maxsize=256)
+def lifted_circuit(circuit: Circuit) -> Circuit:
+    """The circuit whose inputs are the encoded amplitudes, then each gate angle that holds an input, in order.
+
+    Example:
+        >>> from counterspin.circuits import weight
+        >>> print(lifted_circuit(Circuit(1).add("RY", 0, 2 * feature(0)).add("RX", 0, feature(0) * weight(0))).draw())
+        q0: ──RY(x0)──RX(x1)──
+    """
+    column = 0 if circuit.amplitudes is None else circuit.amplitudes.features
+    gates = []
+    for gate in circuit.gates:
+        angles = []
+        for angle in gate.angles:
+            held = isinstance(angle, Angle) and bool(angle.inputs)
+            angles.append(feature(column) if held else angle)
+            column += held
+        gates.append(replace(gate, angles=tuple(angles)))
+    return replace(circuit, gates=tuple(gates))
 
 
 def shifted_circuits(circuit: Circuit) -> int:
@@ -127,23 +174,22 @@ def shifted_angles(circuit: Circuit) -> tuple[tuple[int, float, float], ...]:
 
 
 def _angle_part(
-    program: Program, start: Tensor, angles: AngleValues, readout: Readout, slopes: Tensor, read: _Reading
+    circuit: Circuit, amplitudes: Tensor, angles: Tensor, slopes: Tensor, read: _Reading, at_once: int
 ) -> tuple[Tensor, int]:
-    shifts = shifted_angles(program.circuit)
-    batch, columns = angles.per_sample.shape
-    total = slopes.new_zeros(batch, readout.classes, slopes.shape[1])
-    start = start.expand(batch, -1)
-    step = _circuits_at_once(start)
-    for chunk in (shifts[first : first + step] for first in range(0, len(shifts), step)):
+    shifts = shifted_angles(circuit)
+    batch, columns = angles.shape
+    total: Tensor | None = None
+    for chunk in (shifts[first : first + at_once] for first in range(0, len(shifts), at_once)):
         which = [column for column, _, _ in chunk]
         offsets = slopes.new_zeros(len(chunk), 1, columns)
         offsets[torch.arange(len(chunk)), 0, which] = slopes.new_tensor([shift for _, _, shift in chunk])
-        shifted = AngleValues(angles.shared, (angles.per_sample + offsets).flatten(0, 1))
-        values = _scores(program, start.repeat(len(chunk), 1), shifted, readout, read).reshape(
-            len(chunk), batch, readout.classes
-        )
+        values = read(amplitudes.repeat(len(chunk), 1), (angles + offsets).flatten(0, 1))
+        values = values.unflatten(0, (len(chunk), batch))
         coefficients = slopes.new_tensor([coefficient for _, coefficient, _ in chunk])
-        total += torch.einsum("sbk,si->bki", values, coefficients[:, None] * slopes[which])
+        part = torch.einsum("sbk,si->bki", values, coefficients[:, None] * slopes[which])
+        total = part if total is None else total + part
+    if total is None:
+        total = slopes.new_zeros(batch, read(amplitudes[:0], angles[:0]).shape[1], slopes.shape[1])
     return total, len(shifts)
 
 
@@ -158,7 +204,7 @@ def _slopes(program: Program, weights: Tensor) -> Tensor:
     return slopes.index_put((torch.as_tensor(rows), torch.as_tensor(inputs)), values, accumulate=True)
 
 
-def _amplitude_part(program: Program, data: Tensor, angles: AngleValues, readout: Readout, read: _Reading) -> Tensor:
+def _amplitude_part(data: Tensor, angles: Tensor, read: _Reading, at_once: int) -> Tensor:
     # Along the great circle from u towards the unit tangent t the score is a trigonometric polynomial of frequency 2 in
     # the rotation angle, so its slope is f(+π/4) - f(-π/4). The feature's own direction projects to length |t_raw|.
     # Gate angles stay where they are, also those that hold the same inputs: their share is shifted gate by gate.
@@ -166,32 +212,12 @@ def _amplitude_part(program: Program, data: Tensor, angles: AngleValues, readout
     unit = data / norm[:, None]
     batch, features = data.shape
     parts = []
-    for chunk in torch.eye(features).to(data).split(max(1, _circuits_at_once(data) // 2)):
+    for chunk in torch.eye(features).to(data).split(max(1, at_once // 2)):
         raw = chunk[:, None, :] - (chunk @ unit.T)[:, :, None] * unit  # (chunk, batch, features)
         length = torch.linalg.vector_norm(raw, dim=2, keepdim=True)
         tangent = raw / length.clamp_min(torch.finfo(raw.dtype).tiny)
         turned = torch.stack([unit + tangent, unit - tangent])
-        start = encode_amplitudes(program, turned.reshape(2 * len(chunk) * batch, features))
-        repeated = AngleValues(angles.shared, angles.per_sample.repeat(2 * len(chunk), 1))
-        plus, minus = _scores(program, start, repeated, readout, read).reshape(2, len(chunk), batch, readout.classes)
+        values = read(turned.reshape(2 * len(chunk) * batch, features), angles.repeat(2 * len(chunk), 1))
+        plus, minus = values.unflatten(0, (2, len(chunk), batch))
         parts.append((plus - minus) * (length / norm[:, None]))
     return torch.cat(parts).permute(1, 2, 0)
-
-
-def _circuits_at_once(start: Tensor) -> int:
-    return max(1, _AMPLITUDES_AT_ONCE // max(1, start.numel()))
-
-
-def _reading(shots: int | None, generator: torch.Generator | None) -> _Reading:
-    if shots is None:
-        return lambda distribution: distribution
-    if shots < 1 or generator is None:
-        raise UsageError(f"shots is {shots} and generator is {generator}; give at least 1 and a torch.Generator.")
-    return partial(sampled_distribution, shots=shots, generator=generator)
-
-
-def _scores(program: Program, start: Tensor, angles: AngleValues, readout: Readout, read: _Reading) -> Tensor:
-    chosen = settings(readout.measurement, program.circuit.qubits)
-    states = evolve(program, start, angles)
-    outcomes = [read(probabilities(rotated(states, setting, program.circuit.qubits))) for setting in chosen]
-    return readout.scores(measured_values(outcomes, chosen))

@@ -1,4 +1,5 @@
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -6,8 +7,11 @@ from small_models import one_qubit
 
 from counterspin.attacks.gradients import Autodiff, ParameterShift
 from counterspin.attacks.losses import CrossEntropy
-from counterspin.circuits import Linear, PauliExpectations, Readout, reuploading
+from counterspin.circuits import Circuit, Linear, PauliExpectations, Readout, feature, reuploading
 from counterspin.errors import CapabilityError, UsageError
+from counterspin.mitigation.zne import ZNE
+from counterspin.models import NoisyClassifier, QuantumClassifier
+from counterspin.noise import GateRule, NoiseModel, amplitude_damping
 from counterspin.simulation import run
 from counterspin.types import Box, Cost
 
@@ -92,3 +96,45 @@ def test_finite_shots_need_a_generator_and_a_number():
         ParameterShift(shots=10)(one_qubit(), torch.zeros(1, 1), lambda scores: scores[:, 0])
     with pytest.raises(UsageError, match="shots is 0"):
         ParameterShift(shots=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A circuit in other gates on the same qubits, as a placement on a device is."""
+
+    circuit: Circuit
+    noise: NoiseModel
+
+    def measured(self, measurement: PauliExpectations, /) -> PauliExpectations:
+        return measurement
+
+
+def test_noise_and_placements_keep_the_rule_exact():
+    # RY(x) as the device's gates: RZ(-π/2) first, RX(x), RZ(π/2).
+    native = Circuit(2)
+    for qubit in range(2):
+        native = native.add("RZ", qubit, -math.pi / 2).add("RX", qubit, feature(qubit)).add("RZ", qubit, math.pi / 2)
+    native = native.add("CNOT", (0, 1))
+    noise = NoiseModel(rules=(GateRule(channel=amplitude_damping(0.1), targets="each"),), readout_flips=(0.05, 0.1))
+    circuit = Circuit(2).add("RY", 0, feature(0)).add("RY", 1, feature(1)).add("CNOT", (0, 1))
+    body = QuantumClassifier(circuit, PauliExpectations.of("Z0", "X0 Z1"), Box.uniform(0, 3, 2))
+    model = NoisyClassifier(body, placement=Device(circuit=native, noise=noise))
+    x, y = torch.tensor([[0.3, 1.2], [2.0, 0.4]], dtype=torch.float64), torch.tensor([0, 1])
+
+    def objective(scores):
+        return scores.gather(1, y[:, None])[:, 0].square()
+
+    shifted, exact = ParameterShift()(model, x, objective), Autodiff()(model, x, objective)
+    torch.testing.assert_close(shifted.gradient, exact.gradient, atol=1e-10, rtol=0)
+    torch.testing.assert_close(shifted.scores, exact.scores, atol=1e-10, rtol=0)
+    assert float(exact.gradient.abs().max()) > 0.1
+    many = x[:1].expand(300, -1)
+    read = ParameterShift(shots=200)(
+        model, many, lambda scores: scores[:, 0], generator=torch.Generator().manual_seed(0)
+    ).gradient
+    true = Autodiff()(model, x[:1], lambda scores: scores[:, 0]).gradient[0]
+    assert bool(((read.mean(0) - true).abs() < 5 * read.std(0) / 300**0.5).all())
+    assert ParameterShift().price(model, rows=2).circuits == 2 * (1 + 4) * 2
+    mitigated = NoisyClassifier(body, noise=NoiseModel(global_depolarizing=0.1), mitigation=ZNE())
+    with pytest.raises(CapabilityError, match="shows no circuit that gives its scores"):
+        ParameterShift().check(mitigated)

@@ -6,7 +6,7 @@ from small_models import one_qubit
 
 from counterspin.attacks.gradients import Autodiff, TransferGradient, Twin
 from counterspin.attacks.losses import CrossEntropy
-from counterspin.errors import CapabilityError
+from counterspin.errors import CapabilityError, UsageError
 from counterspin.models import MLP
 from counterspin.models.sampled import SampledModel
 from counterspin.types import Box, Cost
@@ -33,6 +33,17 @@ def test_the_gradient_is_the_twins_and_the_scores_are_the_models():
 def test_the_model_is_asked_once_and_the_twin_differentiated_once():
     found = Twin()(SampledModel(one_qubit(), shots=11), points(), first)
     assert found.cost == Cost(forwards=5, backwards=5, circuits=5, shots=55)
+
+
+def test_more_calls_average_the_scores_and_leave_the_gradient():
+    found = Twin(calls=200)(SampledModel(one_qubit(), shots=11), points(), first)
+    assert torch.equal(found.gradient, Autodiff()(one_qubit(), points(), first).gradient)
+    # The mean of 200 readings of 11 shots: a standard deviation of at most 1 / (2 √2200).
+    assert torch.allclose(found.scores, one_qubit()(points()), atol=5 * 0.5 / 2200**0.5)
+    assert found.cost == Cost(forwards=1000, backwards=5, circuits=1000, shots=11000)
+    assert found.cost == Twin(calls=200).price(SampledModel(one_qubit(), shots=11), 5)
+    with pytest.raises(UsageError, match="calls is 0"):
+        Twin(calls=0)
 
 
 def test_a_model_without_a_twin_is_refused(linear):

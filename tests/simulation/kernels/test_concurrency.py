@@ -58,7 +58,7 @@ def test_the_number_of_threads_changes_no_bit(kernel: Kernel, dtype: torch.dtype
     found = []
     for threads in (1, 2, 3, 8, 300):
         torch.set_num_threads(threads)
-        assert library._threads(lower(circuit, measurement).flops[0]) == threads
+        assert library.threads_for(lower(circuit, measurement).flops[0]) == threads
         found.append(results(kernel, circuit, measurement, x.to(dtype), w.to(dtype)))
     assert all(equal(found[0], other) for other in found[1:])
 

@@ -25,7 +25,8 @@ class ParameterShift(GradientSource):
     .. math:: \nabla_u \ell = \sum_k \frac{\partial \ell}{\partial z_k} \nabla_u z_k
 
     with :math:`\nabla_u z_k` from shifted circuits (arXiv:1811.11184, arXiv:2107.12390) and the small outer derivative
-    from autograd. A classical front `circuit_inputs(x)` before the circuit is differentiated by autograd too.
+    from autograd. A classical front `circuit_inputs(x)` before the circuit is differentiated by autograd too. A noisy
+    model's circuits are shifted under its noise, which hangs on no angle.
 
     Args:
         shots: measurements of each shifted circuit and setting, which make the gradient a random, unbiased estimate
@@ -43,17 +44,14 @@ class ParameterShift(GradientSource):
             check_count("shots", self.shots)
 
     def check(self, model: Classifier) -> None:
-        """Refuse a model that is not one circuit."""
+        """Refuse a model that is not one circuit, or combines several by mitigation."""
         if not isinstance(model, HasCircuit):
             raise CapabilityError(
                 f"model ({type(model).__name__}) shows no circuit, weights, readout and circuit_inputs, which "
                 "ParameterShift needs; use gradient=Autodiff()."
             )
-        if isinstance(model, HasChannels):
-            raise CapabilityError(
-                f"model ({type(model).__name__}) runs its circuit with channels, which ParameterShift would leave out; "
-                "use gradient=Autodiff()."
-            )
+        if getattr(model, "mitigation", None) is not None:
+            raise _no_circuit(model)
 
     def price(self, model: Classifier, rows: int) -> Cost:
         """Every shifted circuit in every setting of the readout; finite shots are those of the shifted circuits."""
@@ -78,15 +76,20 @@ class ParameterShift(GradientSource):
         """
         from counterspin.simulation import shift_jacobian
 
-        if not isinstance(model, HasCircuit) or isinstance(model, HasChannels):
+        if not isinstance(model, HasCircuit):
             raise _no_circuit(model)
+        self.check(model)
         source = None if self.shots is None else check_generator(self, generator)
         with torch.enable_grad():
             leaf = x.detach().clone().requires_grad_()
             inputs = model.circuit_inputs(leaf)
         weights = model.weights.detach().to(x.dtype)
+        noise = getattr(model, "noise", None) if isinstance(model, HasChannels) else None
+        if noise is not None and source is None:
+            # Errors drawn beyond 8 qubits are those of the model.
+            source = torch.Generator().manual_seed(getattr(model, "seed", 0))
         scores, jacobian, _ = shift_jacobian(
-            model.circuit, inputs.detach(), weights, model.readout, shots=self.shots, generator=source
+            model.circuit, inputs.detach(), weights, model.readout, noise=noise, shots=self.shots, generator=source
         )
         with torch.enable_grad():
             knob = scores.detach().clone().requires_grad_()
@@ -99,10 +102,10 @@ class ParameterShift(GradientSource):
 
 
 def _shown(model: Classifier) -> tuple[Circuit, Readout]:
-    if not isinstance(model, HasCircuit) or isinstance(model, HasChannels):
+    if not isinstance(model, HasCircuit):
         raise _no_circuit(model)
     return model.circuit, model.readout
 
 
 def _no_circuit(model: Classifier) -> CapabilityError:
-    return CapabilityError(f"model ({type(model).__name__}) shows no bare circuit; use gradient=Autodiff().")
+    return CapabilityError(f"model ({type(model).__name__}) shows no circuit that gives its scores; use Autodiff().")

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from counterspin.attacks.gradients.autodiff import Autodiff
-from counterspin.attacks.gradients.base import Evaluation, GradientSource, Objective
+from counterspin.attacks.gradients.base import Evaluation, GradientSource, Objective, check_count
 from counterspin.attacks.modes import frozen
-from counterspin.attacks.stochastic import call_cost
+from counterspin.attacks.stochastic import mean_price, mean_scores
 from counterspin.errors import CapabilityError
 from counterspin.types import Classifier, Cost, HasTwin
-from counterspin.validation import checked_scores
 
 __all__ = ["TransferGradient", "Twin"]
 
@@ -23,26 +22,38 @@ __all__ = ["TransferGradient", "Twin"]
 class Twin(GradientSource):
     """The gradient of the model's own `twin` by autograd; value and scores from the model.
 
-    Per sample it costs one call of the model, and one backward on the twin. The twin is the attacker's simulator: what
+    Per sample it costs the calls of the model, and one backward on the twin. The twin is the attacker's simulator: what
     it evaluates is no query. On a device under an execution budget it is the gradient to take: shifted circuits cost
     tens to hundreds of circuits where this costs one.
+
+    Args:
+        calls: calls of the model whose scores are averaged; the gradient is the same for any number of them.
+
+    Raises:
+        UsageError: calls below 1.
     """
 
+    calls: int = 1
+
     averages: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse an average over nothing."""
+        check_count("calls", self.calls)
 
     def check(self, model: Classifier) -> None:
         """Refuse a model without a differentiable twin."""
         Autodiff().check(_twin(model))
 
     def price(self, model: Classifier, rows: int) -> Cost:
-        """One call of the model, and one backward on the twin per row."""
-        return _price(model, rows)
+        """The calls of the model, and one backward on the twin per row."""
+        return _price(model, rows, self.calls)
 
     def __call__(
         self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
     ) -> Evaluation:
         """Value of the model, gradient of its twin."""
-        return _transferred(model, _twin(model), x, objective)
+        return _transferred(model, _twin(model), x, objective, self.calls)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +95,13 @@ class TransferGradient(GradientSource):
 
     def price(self, model: Classifier, rows: int) -> Cost:
         """One call of the model, and one backward on the surrogate per row."""
-        return _price(model, rows)
+        return _price(model, rows, 1)
 
     def __call__(
         self, model: Classifier, x: Tensor, objective: Objective, generator: torch.Generator | None = None
     ) -> Evaluation:
         """Value of the model, gradient of the surrogate."""
-        return _transferred(model, self.surrogate, x, objective)
+        return _transferred(model, self.surrogate, x, objective, 1)
 
 
 def _twin(model: Classifier) -> Classifier:
@@ -102,20 +113,20 @@ def _twin(model: Classifier) -> Classifier:
     return model.twin
 
 
-def _transferred(model: Classifier, surrogate: Classifier, x: Tensor, objective: Objective) -> Evaluation:
+def _transferred(model: Classifier, surrogate: Classifier, x: Tensor, objective: Objective, calls: int) -> Evaluation:
     with torch.no_grad():
-        scores = checked_scores(model, x)
+        scores = mean_scores(model, x, calls)
         value = objective(scores)
 
     # Only where it matters, so that any function of scores is an objective among models of one kind.
     read = objective if surrogate.outputs == model.outputs else partial(objective, outputs=surrogate.outputs)
     with frozen(surrogate):
         gradient = Autodiff()(surrogate, x, read).gradient
-    return Evaluation(scores, value, gradient, _price(model, len(x)))
+    return Evaluation(scores, value, gradient, _price(model, len(x), calls))
 
 
-def _price(model: Classifier, rows: int) -> Cost:
-    return call_cost(model, rows) + Cost(backwards=rows)
+def _price(model: Classifier, rows: int, calls: int) -> Cost:
+    return mean_price(model, rows, calls) + Cost(backwards=rows)
 
 
 def _weights_digest(model: Classifier) -> str | None:

@@ -75,6 +75,11 @@ class ProbabilityCertificate(Certificate):
     def _prepare(self, model: Any, threat: ThreatModel) -> PreparedReadout:
         circuit, readout = model.circuit, model.readout
         measurement = readout.measurement
+        if getattr(model, "mitigation", None) is not None:
+            raise ConditionsError(
+                f"certificate {self.name} holds for outcome probabilities of one circuit; mitigated values are "
+                "combinations of several and no probabilities, certify by effective observables or without mitigation."
+            )
         if not isinstance(measurement, OutcomeGroups):
             raise ConditionsError(
                 f"certificate {self.name} holds for outcome probabilities; this readout scores classes by expectation "

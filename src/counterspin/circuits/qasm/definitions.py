@@ -31,12 +31,14 @@ _STANDARD = {
 # know already.
 _BY_VERSION = {
     2: {"P": "u1", "CP": "cu1"},
-    3: {"P": "p", "CP": "cp", "SWAP": "swap", "CRX": "crx", "CRY": "cry"},
+    3: {"P": "p", "CP": "cp", "SWAP": "swap", "CRX": "crx", "CRY": "cry", "SX": "sx"},
 }
 _DEFINED = {
     "SWAP": "gate swap a, b { cx a, b; cx b, a; cx a, b; }",
     "CRX": "gate crx(theta) a, b { h b; crz(theta) a, b; h b; }",
     "CRY": "gate cry(theta) a, b { ry(theta/2) b; cx a, b; ry(-theta/2) b; cx a, b; }",
+    "SX": "gate sx a { rx(pi/2) a; }",
+    "ECR": "gate ecr a, b { cx a, b; rz(pi/2) a; x a; rx(pi/2) b; }",
     # Parameters in alphabetical order: Qiskit's reader of version 3 (qiskit-qasm3-import 0.6) sorts them.
     "Rot": "gate rot(alpha, beta, gamma) q { rz(alpha) q; ry(beta) q; rz(gamma) q; }",
     "RXX": "gate rxx(theta) a, b { h a; h b; cx a, b; rz(theta) b; cx a, b; h a; h b; }",

@@ -19,6 +19,7 @@ NATIVE = {
     "h": "H",
     "s": "S",
     "t": "T",
+    "sx": "SX",
     "rx": "RX",
     "ry": "RY",
     "rz": "RZ",
@@ -51,7 +52,6 @@ gate u0(gamma) a { }
 gate u2(phi, lambda) a { u3(pi/2, phi, lambda) a; }
 gate sdg a { p(-pi/2) a; }
 gate tdg a { p(-pi/4) a; }
-gate sx a { rx(pi/2) a; }
 gate sxdg a { rx(-pi/2) a; }
 gate cy c, t { sdg t; cx c, t; s t; }
 gate ch c, t { ry(-pi/4) t; cz c, t; ry(pi/4) t; }
@@ -140,6 +140,8 @@ def inverse(gate: Gate) -> Gate:
         >>> print(inverse(Gate("U3", (0,), (Angle(0.1), Angle(0.2), Angle(0.3)))))
         U3(-0.1, -0.3, -0.2) q0
     """
+    if gate.kind == "SX":
+        return Gate("RX", gate.qubits, (Angle(-math.pi / 2),))
     if gate.kind in _HALVES:
         return Gate("P", gate.qubits, (Angle(-_HALVES[gate.kind]),))
     opposite = tuple(-angle for angle in gate.angles if isinstance(angle, Angle))

@@ -7,12 +7,14 @@ from counterspin.report.tables.comparison import (
     differences_table,
     paired_table,
 )
+from counterspin.report.tables.conditions import comparisons_table, conditions_table, modes_table
 from counterspin.report.tables.configuration import facts, reproduce, threat_facts
 from counterspin.report.tables.cost import cost_table, queries_table, settings_table, spent_words
 from counterspin.report.tables.distances import distances_table, traces_table
 from counterspin.report.tables.measured import calibration_table, noise_table, shots_table
 from counterspin.report.tables.proofs import proofs_table
 from counterspin.report.tables.robustness import attack_names, attacks_table, budgets_table
+from counterspin.report.tables.study import drift_table, ladder_table, map_table, mitigation_table
 
 __all__ = [
     "Table",
@@ -22,10 +24,17 @@ __all__ = [
     "calibration_table",
     "compared_attacks_table",
     "compared_costs_table",
+    "comparisons_table",
+    "conditions_table",
     "cost_table",
     "differences_table",
     "distances_table",
+    "drift_table",
     "facts",
+    "ladder_table",
+    "map_table",
+    "mitigation_table",
+    "modes_table",
     "noise_table",
     "paired_table",
     "proofs_table",

@@ -18,7 +18,7 @@ from counterspin.simulation.arguments import zero_vector
 from counterspin.simulation.kernels.abi import LAYOUT, ProgramStruct
 from counterspin.simulation.kernels.program import FlatProgram
 
-__all__ = ["VARIANTS", "Kernel", "kernel", "load_library"]
+__all__ = ["VARIANTS", "Kernel", "check_status", "kernel", "load_library", "threads_for"]
 
 _LOG = logging.getLogger("counterspin")
 
@@ -83,11 +83,11 @@ class Kernel:
             batch,
             values.data_ptr(),
             states.data_ptr() or None,
-            _threads(batch * program.flops[0]),
+            threads_for(batch * program.flops[0]),
         )
         if status == _ZERO_VECTOR:
             raise zero_vector(inputs[:, : program.encoded])
-        _check(status)
+        check_status(status)
         return values, states
 
     def backward(
@@ -121,9 +121,9 @@ class Kernel:
             gradient.data_ptr(),
             None if of_inputs is None else of_inputs.data_ptr(),
             None if of_weights is None else of_weights.data_ptr(),
-            _threads(inputs.shape[0] * program.flops[1]),
+            threads_for(inputs.shape[0] * program.flops[1]),
         )
-        _check(status)
+        check_status(status)
         return of_inputs, of_weights
 
     def _function(self, name: str, inputs: Tensor) -> Any:
@@ -170,11 +170,17 @@ def load_library() -> ctypes.CDLL:
     return library
 
 
-def _threads(flops: float) -> int:
+def threads_for(flops: float) -> int:
+    """How many threads a call with this many floating-point operations is worth."""
     return max(1, min(torch.get_num_threads(), int(flops / _FLOPS_PER_THREAD)))
 
 
-def _check(status: int) -> None:
+def check_status(status: int) -> None:
+    """Turn what a function of the library returned into an error.
+
+    Raises:
+        ResourceError: it found no memory.
+    """
     if status == _OUT_OF_MEMORY:
         raise ResourceError(
             "the compiled engine found no memory for its states; use fewer qubits, smaller batches or fewer threads "

@@ -25,6 +25,7 @@ _FIXED = {
     "H": (math.pi / 2, (Rotation("Z", _FULL), Rotation("Y", _HALF))),
     "S": (math.pi / 4, (Rotation("Z", _HALF),)),
     "T": (math.pi / 8, (Rotation("Z", Angle(math.pi / 4)),)),
+    "SX": (math.pi / 4, (Rotation("X", _HALF),)),
 }
 
 
@@ -99,6 +100,13 @@ class _Lowering:
             case "CNOT":
                 self._flush(index, first, last)
                 self.frame.cnot(first, last)
+            case "ECR":
+                # (X⊗1) exp(-iπ/4 Z⊗X), whose exponential is a CNOT up to local quarter turns: it costs no pass.
+                self._flush(index, first, last)
+                self.frame.cnot(first, last)
+                self.phase += 0.75 * math.pi
+                self._runs[first] += [Rotation("Z", _HALF), Rotation("X", _FULL)]
+                self._runs[last].append(Rotation("X", _HALF))
             case "CZ" | "MCZ":
                 self._flush(index, *gate.qubits)
                 self._signs ^= np.logical_and.reduce([self.frame.values(q) == 1 for q in gate.qubits])

@@ -62,6 +62,18 @@ def test_every_standard_gate_is_read_with_its_angles_from_features():
         assert_same_state(circuit, list(features), x)
 
 
+def test_native_gates_of_devices_stay_one_gate_each():
+    from qiskit import QuantumCircuit
+
+    circuit = QuantumCircuit(2)
+    circuit.sx(1)
+    circuit.ecr(1, 0)
+    assert [(operation.kind, operation.qubits) for operation in unroll(circuit).operations] == [
+        ("SX", (1,)),
+        ("ECR", (1, 0)),
+    ]
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), gates=st.integers(3, 15))
 def test_random_circuits_of_random_gates_are_read(seed, gates):

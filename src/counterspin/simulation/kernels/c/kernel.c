@@ -1,8 +1,8 @@
 /* Entry points: a batch in blocks, spread over threads. Nothing survives a call, so threads and forks may call at once. */
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "sweeps.h"
+#include "threads.h"
 
 typedef struct {
     const Program *program;
@@ -60,37 +60,26 @@ static void *work_through(void *shared_job) {
     return NULL;
 }
 
-enum { MOST_THREADS = 256 };
-
-/* The caller works too; threads that cannot be had are done without. */
 static int run(Job *job, int threads) {
     const Program *program = job->program;
     REAL *table = malloc(sizeof(REAL) * 2 * (size_t)(program->shared + 1));
     if (!table) return OUT_OF_MEMORY;
     fill_shared(program, job->weights, table, table + program->shared);
     job->shared = (SharedAngles){table, table + program->shared};
-    pthread_t helper[MOST_THREADS];
-    int helpers = 0;
-    while (helpers < threads - 1 && helpers < MOST_THREADS && helpers + 1 < job->blocks &&
-           pthread_create(&helper[helpers], NULL, work_through, job) == 0)
-        helpers++;
-    work_through(job);
-    for (int k = 0; k < helpers; k++) pthread_join(helper[k], NULL);
+    on_threads(work_through, job, job->blocks, threads);
     free(table);
     return job->status;
 }
 
-static int64_t blocks_of(int64_t batch) { return (batch + LANES - 1) / LANES; }
-
 /* Bytes of the saved states of a batch. */
 int64_t KERNEL(states_size)(const Program *program, int64_t batch) {
-    return blocks_of(batch) * (int64_t)(sizeof(Amplitude) << program->qubits);
+    return blocks_of(batch, LANES) * (int64_t)(sizeof(Amplitude) << program->qubits);
 }
 
 /* inputs (batch, inputs), weights (weights); values (batch, values); states: NULL or states_size bytes. */
 int KERNEL(forward)(const Program *program, const REAL *inputs, const REAL *weights, int64_t batch, REAL *values,
                     REAL *states, int threads) {
-    Job job = {.program = program, .inputs = inputs, .weights = weights, .batch = batch, .blocks = blocks_of(batch)};
+    Job job = {.program = program, .inputs = inputs, .weights = weights, .batch = batch, .blocks = blocks_of(batch, LANES)};
     job.values = values;
     job.states_out = states;
     return batch ? run(&job, threads) : DONE;
@@ -99,7 +88,7 @@ int KERNEL(forward)(const Program *program, const REAL *inputs, const REAL *weig
 /* gradient (batch, values) of the loss; input_gradient (batch, inputs) and weight_gradient (weights), NULL: not wanted. */
 int KERNEL(backward)(const Program *program, const REAL *inputs, const REAL *weights, int64_t batch, const REAL *states,
                      const REAL *gradient, REAL *input_gradient, REAL *weight_gradient, int threads) {
-    Job job = {.program = program, .inputs = inputs, .weights = weights, .batch = batch, .blocks = blocks_of(batch)};
+    Job job = {.program = program, .inputs = inputs, .weights = weights, .batch = batch, .blocks = blocks_of(batch, LANES)};
     job.states_in = states;
     job.gradient = gradient;
     job.input_gradient = input_gradient;

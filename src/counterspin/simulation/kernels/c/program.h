@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-enum { LAYOUT = 2 };
+enum { LAYOUT = 3 };
 
 typedef struct {
     uint32_t flip, mask;
