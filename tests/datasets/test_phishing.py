@@ -71,7 +71,9 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.value.exit_code == 2
 
 
-@pytest.mark.parametrize("content", [None, b"half", gzip.compress(b"a,b\n1,2\n"), gzip.compress(b"x" * 4000)[:30]])
+@pytest.mark.parametrize(
+    "content", [None, b"half", gzip.compress(b"a,b\n1,2\n", mtime=0), gzip.compress(b"x" * 4000, mtime=0)[:30]]
+)
 def test_another_file_is_named(tmp_path, monkeypatch: pytest.MonkeyPatch, content) -> None:
     (tmp_path / "datasets").mkdir()
     if content is not None:

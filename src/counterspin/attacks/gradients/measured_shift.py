@@ -33,7 +33,7 @@ class MeasuredShift(GradientSource):
     makes it approximate. It asks for nothing a device cannot give.
 
     Example:
-        >>> from counterspin.circuits import PauliExpectations
+        >>> from counterspin.circuits import Circuit, PauliExpectations, feature
         >>> from counterspin.attacks.losses import Margin
         >>> circuit = Circuit(1).add("RY", 0, feature(0))
         >>> model = QuantumClassifier(circuit, PauliExpectations.of("Z0", "X0"), Box.uniform(0.0, 3.0, features=1))
