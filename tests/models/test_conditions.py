@@ -65,6 +65,13 @@ def test_amplitude_encodings_say_that_preparation_is_ideal():
     assert conditioned(model(), Conditions(noise="depolarizing:0.1"), inputs()).notes == ()
 
 
+def test_what_a_fitted_mitigation_learned_from_is_said():
+    found = conditioned(model(), Conditions(noise="depolarizing:0.02/gate", mitigation="cdr"), inputs())
+    assert "cdr was fitted once, before any attack, on circuits made of the first" in found.notes[-1]
+    assert found.asked["fitting_circuits"] > 0
+    assert found.asked["shots"] is None
+
+
 def test_nothing_asked_is_no_condition():
     assert Conditions.asked() is None
     assert Conditions.asked(shots=5) == Conditions(shots=5)

@@ -166,6 +166,11 @@ def conditioned(model: Classifier, conditions: Conditions, x: Tensor, *, seed: i
             technique: Any = better.mitigation
             asked |= _mitigation_facts(technique, better)
             name = technique.name
+            if "fitting_circuits" in asked:
+                notes.append(
+                    f"{name} was fitted once, before any attack, on circuits made of the first {len(fitting)} clean "
+                    "samples and never on labels; the same fit serves every input, attacked or not."
+                )
             variants.append(ModelVariant(name="mitigated", label=f"{label}, {name}", model=better))
     if conditions.shots is not None:
         last = variants[-1]
