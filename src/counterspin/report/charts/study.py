@@ -165,7 +165,7 @@ def mitigation_plot(rows: list[MitigationRow]) -> Chart:
     ]
     spread = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2="high:Q", color=color)
     points = base.mark_point(filled=True, size=80, opacity=1).encode(
-        x=x.axis(format="+~g", tickCount=6),
+        x=x.axis(format="+d", tickCount=6),
         color=color,
         shape=alt.Shape("series:N").scale(domain=series),
         tooltip=hints,
