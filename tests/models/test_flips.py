@@ -5,10 +5,11 @@ import torch
 
 from counterspin.circuits import OutcomeGroups, amplitude_encoding, angle_encoding, strongly_entangling
 from counterspin.errors import CapabilityError, ConditionsError
-from counterspin.models import QuantumClassifier, flips
+from counterspin.models import NoisyClassifier, QuantumClassifier, flips
 from counterspin.models.affine import AffineInputs
 from counterspin.models.classical import MLP
 from counterspin.models.flips import FlipSolver
+from counterspin.noise import NoiseModel
 from counterspin.optimum.affine_map import AffineMap
 from counterspin.optimum.matrix_free import FormProducts
 from counterspin.types import Box
@@ -109,3 +110,12 @@ def test_models_that_are_no_quadratic_form_are_refused():
         FlipSolver.of(angles)
     with pytest.raises(ConditionsError, match="gate angles"):
         FlipSolver.of(AffineInputs(angles, AffineMap.identity(2), Box.unbounded(2)))
+
+
+def test_a_noisy_model_is_never_solved_on_its_noiseless_circuit(monkeypatch):
+    noisy = NoisyClassifier(_model(3), noise=NoiseModel(readout_flips=(0.0, 0.4)))
+    expected = FlipSolver.of(noisy).forms
+    monkeypatch.setattr(flips, "_DENSE_FEATURES", 1)
+    found = FlipSolver.of(noisy).forms
+    assert isinstance(FlipSolver.of(_model(3)).forms, FormProducts)
+    assert torch.equal(found, expected)
