@@ -204,3 +204,17 @@ def test_a_torch_connector_is_replaced_too():
     assert report.replaced, report.reason
     assert list(fast.state_dict()) == list(module.state_dict())
     assert fast(x).shape == (4, 1)
+    # One step of training moves both the same way, and ends at the same values.
+    steps = []
+    for model in (module, fast):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+        optimizer.zero_grad()
+        model(x).square().sum().backward()
+        steps.append([parameter.grad.clone() for parameter in model.parameters()])
+        optimizer.step()
+    for mine, theirs in zip(steps[1], steps[0], strict=True):
+        assert float(theirs.abs().max()) > 1e-3
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)  # the connector rounds to float32
+    torch.testing.assert_close(fast(x), module(x), rtol=0, atol=1e-6)
+    fast.load_state_dict(module.state_dict())
+    torch.testing.assert_close(fast(x), module(x), rtol=0, atol=1e-6)
