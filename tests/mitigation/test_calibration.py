@@ -5,8 +5,9 @@ import torch
 from small_circuits import seeded
 
 from counterspin.errors import InputError, UsageError
-from counterspin.mitigation.calibration import Calibration, estimated_calibration, exact_calibration, on_factors
+from counterspin.mitigation.calibration import Calibration, estimated_calibration, exact_calibration
 from counterspin.noise import NoiseModel, ReadoutErrors
+from counterspin.simulation.readout_noise import on_factors
 
 PAIR = torch.tensor(
     [[0.9, 0.1, 0.02, 0.0], [0.05, 0.8, 0.03, 0.1], [0.05, 0.0, 0.9, 0.1], [0.0, 0.1, 0.05, 0.8]], dtype=torch.float64

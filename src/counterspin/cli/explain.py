@@ -51,7 +51,7 @@ def explanation(name: str) -> dict[str, Any]:
             "(see `counterspin list recipes`)."
         )
     if isinstance(model, HasChannels):
-        raise UsageError(f"{name} runs its circuit with channels, on density matrices; give a noiseless model.")
+        raise UsageError(f"{name} runs its circuit under noise, by another engine; give the model without noise.")
     circuit, readout = model.circuit, model.readout
     program = lower(circuit, readout.measurement)
     compiled = kernel()

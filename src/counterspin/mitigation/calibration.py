@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -13,7 +12,7 @@ from counterspin.errors import InputError, UsageError
 from counterspin.noise import NoiseModel
 from counterspin.types import Cost
 
-__all__ = ["FULL_QUBITS", "Calibration", "estimated_calibration", "exact_calibration", "on_factors"]
+__all__ = ["FULL_QUBITS", "Calibration", "estimated_calibration", "exact_calibration"]
 
 # The confusion matrix of all outcomes has 4**qubits entries and is estimated from 2**qubits circuits.
 FULL_QUBITS = 10
@@ -142,24 +141,6 @@ def estimated_calibration(
         factors.append((group, (counts / draws).T.contiguous()))
     cost = Cost(circuits=circuits, shots=circuits * shots)
     return Calibration(qubits=qubits, factors=tuple(factors), cost=cost)
-
-
-def on_factors(distribution: Tensor, factors: Sequence[tuple[tuple[int, ...], Tensor]]) -> Tensor:
-    """Matrices applied to groups of qubits of distributions `(batch, 2**qubits)`, attached to autograd.
-
-    Example:
-        >>> flip = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
-        >>> on_factors(torch.tensor([[0.1, 0.2, 0.3, 0.4]]), [((1,), flip)]).tolist()
-        [[0.20000000298023224, 0.10000000149011612, 0.4000000059604645, 0.30000001192092896]]
-    """
-    batch, outcomes = distribution.shape
-    split = distribution.reshape(batch, *(2,) * (outcomes.bit_length() - 1))
-    for qubits, matrix in factors:
-        axes, ends = [1 + q for q in qubits], list(range(-len(qubits), 0))
-        moved = split.movedim(axes, ends)
-        rows = moved.reshape(-1, matrix.shape[1]) @ matrix.to(distribution).T
-        split = rows.reshape(moved.shape).movedim(ends, axes)
-    return split.reshape(batch, outcomes)
 
 
 def _check_full(qubits: int, full: bool) -> None:

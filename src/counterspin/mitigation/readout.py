@@ -14,8 +14,9 @@ from torch import Tensor
 from counterspin.circuits import Circuit, Measurement
 from counterspin.errors import ConditionsError, InputError, UsageError
 from counterspin.mitigation.base import Variant
-from counterspin.mitigation.calibration import Calibration, estimated_calibration, exact_calibration, on_factors
+from counterspin.mitigation.calibration import Calibration, estimated_calibration, exact_calibration
 from counterspin.noise import NoiseModel
+from counterspin.simulation.readout_noise import on_factors
 from counterspin.types import Cost
 
 __all__ = ["InverseReadout", "NearestReadout", "ReadoutMitigation", "nearest_distribution"]

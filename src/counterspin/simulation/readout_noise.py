@@ -1,5 +1,6 @@
 """Readout errors: outcomes as a device reads them."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -10,7 +11,7 @@ from counterspin.circuits import Measurement
 from counterspin.noise import NoiseModel, ReadoutErrors
 from counterspin.simulation.measurement import Setting, settings
 
-__all__ = ["misread", "noisy_settings", "noisy_tables"]
+__all__ = ["misread", "noisy_settings", "noisy_tables", "on_factors"]
 
 
 def misread(distribution: Tensor, errors: ReadoutErrors | None) -> Tensor:
@@ -24,10 +25,20 @@ def misread(distribution: Tensor, errors: ReadoutErrors | None) -> Tensor:
         >>> misread(torch.tensor([[1.0, 0.0]]), ReadoutErrors.uniform((0.25, 0.0), 1)).tolist()
         [[0.75, 0.25]]
     """
-    if errors is None:
-        return distribution
-    for qubits, confusion in errors.factors():
-        distribution = _on(distribution, confusion.to(distribution), qubits, errors.qubits)
+    return distribution if errors is None else on_factors(distribution, errors.factors())
+
+
+def on_factors(distribution: Tensor, factors: Sequence[tuple[tuple[int, ...], Tensor]]) -> Tensor:
+    """Matrices applied to groups of qubits of distributions `(batch, 2**qubits)`, attached to autograd.
+
+    Example:
+        >>> flip = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> on_factors(torch.tensor([[0.5, 0.25, 0.125, 0.125]]), [((1,), flip)]).tolist()
+        [[0.25, 0.5, 0.125, 0.125]]
+    """
+    qubits = distribution.shape[1].bit_length() - 1
+    for wires, matrix in factors:
+        distribution = _on(distribution, matrix.to(distribution), wires, qubits)
     return distribution
 
 
