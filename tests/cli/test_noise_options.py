@@ -18,6 +18,7 @@ def test_options_pass_through():
         ((None, None, 0, None), "--shots is 0"),
         (("ibm:manila", "depolarizing:0.1", None, None), "cannot go together"),
         ((None, None, 10, "zne"), "something to mitigate"),
+        (("ibm:atlantis", None, None, None), "atlantis"),
         ((None, "depolarizing:2", None, None), "2"),
         ((None, "depolarizing:0.1", None, "prayer"), "prayer"),
     ],

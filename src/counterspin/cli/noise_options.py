@@ -40,7 +40,7 @@ def asked_options(
     """The options as keyword arguments of `cs.audit`, refused before a model is loaded where they make no sense.
 
     Raises:
-        UsageError: shots below 1, device and noise together, or mitigation of nothing.
+        UsageError: shots below 1, device and noise together, mitigation of nothing, or an unknown device.
 
     Example:
         >>> asked_options(None, "depolarizing:0.01/gate", None, "zne")["mitigation"]
@@ -52,6 +52,10 @@ def asked_options(
         raise UsageError("--device and --noise cannot go together: a device brings its own noise, give one of them.")
     if mitigation is not None and device is None and noise is None:
         raise UsageError("--mitigation needs something to mitigate; give --device or --noise as well.")
+    if device is not None:
+        from counterspin.noise.devices import load
+
+        load(device)
     if noise is not None:
         from counterspin.noise.text import parse
 
