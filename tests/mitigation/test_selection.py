@@ -69,14 +69,15 @@ def test_refusals_are_reported_and_do_not_stop_the_others():
 
 def test_errors_are_root_mean_squares_with_the_spread_of_the_shots():
     noise, shots = NoiseModel(global_depolarizing=1.0), 400
-    x = X.repeat(50, 1)
+    x = X.repeat(10_000, 1)
     exact = mitigation_errors(Unmitigated(), GATES, x, W, Z, noise)
     ideal = mitigated_values(Unmitigated(), GATES, x, W, Z, NoiseModel())
     assert exact.total == exact.bias == pytest.approx(float(ideal.square().mean().sqrt()), abs=1e-12)
     assert exact.worst == pytest.approx(float(ideal.abs().max()), abs=1e-12)
     # A fair coin read `shots` times has variance 1 / shots.
     sampled = mitigation_errors(Unmitigated(), GATES, x, W, Z, noise, shots=shots, generator=seeded(1))
-    assert sampled.total**2 - exact.total**2 == pytest.approx(1 / shots, rel=0.35)
+    # What errors and shots have in common averages out over so many rows: 5 standard deviations are below a tenth.
+    assert sampled.total**2 - exact.total**2 == pytest.approx(1 / shots, rel=0.1)
 
 
 def test_cancellation_pays_for_its_overhead():
