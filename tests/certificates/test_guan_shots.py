@@ -18,13 +18,15 @@ def test_below_the_exact_probabilities_and_close_with_many_shots(entangled, clas
     model, x, y = entangled(0, classes, samples=40)
     exact = GuanCertificate()(model, x, y, L2(0.1)).radius_lower
     device, previous = SampledModel(model, shots=500), None
-    for shots, share in ((1_000, 0.55), (100_000, 0.95)):
-        certificate = FiniteShotGuanCertificate(shots=shots)
-        found = certificate(device, x, y, L2(0.1), generator=torch.Generator().manual_seed(1))
-        # 40 statements of confidence 0.999 each; the seed is fixed.
-        assert bool((found.radius_lower <= exact).all())
-        clear = exact > exact.median()
-        ratio = float((found.radius_lower / exact)[clear].median())
+    clear = exact > exact.median()
+    for shots, share in ((1_000, 0.6), (100_000, 0.95)):
+        certificate, ratios = FiniteShotGuanCertificate(shots=shots), []
+        for seed in range(5):
+            found = certificate(device, x, y, L2(0.1), generator=torch.Generator().manual_seed(seed))
+            # 40 statements of confidence 0.999 each; the seeds are fixed.
+            assert bool((found.radius_lower <= exact).all())
+            ratios.append(float((found.radius_lower / exact)[clear].median()))
+        ratio = sum(ratios) / len(ratios)
         assert ratio > share
         assert previous is None or ratio > previous
         previous = ratio
