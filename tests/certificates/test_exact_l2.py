@@ -7,10 +7,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterspin.certificates import Assumptions, ExactL2Certificate
+from counterspin.certificates import (
+    Assumptions,
+    BoxedL2Certificate,
+    ExactL2Certificate,
+    QuadraticLinfCertificate,
+)
 from counterspin.circuits import Linear, PauliExpectations, amplitude_encoding, angle_encoding, strongly_entangling
 from counterspin.errors import CapabilityError, ConditionsError
-from counterspin.models import MLP, QuantumClassifier
+from counterspin.models import MLP, NoisyClassifier, QuantumClassifier
+from counterspin.noise import NoiseModel
 from counterspin.threats import L2, Linf
 from counterspin.types import Box
 
@@ -30,6 +36,21 @@ def test_tabulated_values(bit, p, sine):
     assert result.method == "exact-l2"
     assert result.assumptions == Assumptions(preparation="ideal")
     assert result.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("certificate", "threat"),
+    [
+        (ExactL2Certificate(), UNBOXED),
+        (BoxedL2Certificate(), L2(0.1)),
+        (QuadraticLinfCertificate(), Linf(0.1)),
+    ],
+)
+def test_noise_is_modelled_and_not_denied(bit, certificate, threat):
+    x = torch.tensor([[1.0, 0.0, 0.0, 0.5]], dtype=torch.float64)
+    noisy = NoisyClassifier(bit(), noise=NoiseModel(global_depolarizing=0.3))
+    stated = [certificate(model, x, torch.tensor([0]), threat).assumptions.noise for model in (noisy, bit())]
+    assert stated == ["modelled", "none"]
 
 
 @pytest.mark.parametrize("seed", range(4))

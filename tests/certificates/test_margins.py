@@ -15,6 +15,7 @@ from counterspin.certificates.margins import (
     channels_of,
     inputs_of,
     margins,
+    noise_assumed,
     noise_of,
     observables_behind_data,
     rivals,
@@ -143,6 +144,11 @@ def test_readout_errors_and_global_depolarising_are_part_of_the_observables(meas
     observables, states = score_observables(noisy), body.states(x)
     assert noise_of(noisy) is noise
     assert noise_of(body) is None
+    assert [noise_assumed(model) for model in (noisy, body)] == ["modelled", "none"]
+    assert [noise_assumed(model, otherwise="any") for model in (noisy, body)] == ["modelled", "any"]
+    for certificate in (LipschitzCertificate(), BuresCertificate(), BernsteinCertificate()):
+        result = certificate(noisy, x, torch.zeros(4, dtype=torch.int64), Linf(0.1))
+        assert "the noise is as modelled" in result.assumptions.sentences
     scores = noisy(x).detach()
     eigenvalues, weights = observables.spectrum(0, 1, observables.seen(states))
     torch.testing.assert_close(weights @ eigenvalues, scores[:, 0] - scores[:, 1], atol=1e-6, rtol=0)

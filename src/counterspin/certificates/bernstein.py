@@ -9,8 +9,8 @@ from torch import Tensor
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task
 from counterspin.certificates.margins import (
     ScoreObservables,
-    channels_of,
     margin_gradients,
+    noise_assumed,
     observables_behind_data,
     rivals,
 )
@@ -111,7 +111,7 @@ class BernsteinCertificate(Certificate):
             radius.masked_fill(~counted, torch.inf).amin(dim=1),
             gates,
             task,
-            Assumptions(noise="modelled" if channels_of(model) else "any"),
+            Assumptions(noise=noise_assumed(model, otherwise="any")),
         )
 
 

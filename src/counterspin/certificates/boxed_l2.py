@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task
+from counterspin.certificates.margins import noise_assumed
 from counterspin.errors import ConditionsError
 from counterspin.models.flips import FlipSolver
 from counterspin.optimum.affine_map import AffineMap
@@ -86,7 +87,7 @@ class BoxedL2Certificate(Certificate):
         )
         free = not threat.groups and not threat.tied
         notes = () if free else ("discrete and tied features not used: a freer attacker bounds theirs",)
-        assumptions = Assumptions(preparation="ideal", box="used", notes=notes)
+        assumptions = Assumptions(noise=noise_assumed(model), preparation="ideal", box="used", notes=notes)
         if not free:
             return Radii.below(flips.lower, assumptions)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task
 from counterspin.certificates.bernstein import margin_radii
-from counterspin.certificates.margins import channels_of, score_observables
+from counterspin.certificates.margins import noise_assumed, score_observables
 from counterspin.certificates.rounding import angle_rounding
 from counterspin.certificates.score_polynomials import (
     ScoreSpectrum,
@@ -146,7 +146,7 @@ class BranchAndBoundCertificate(Certificate):
             upper=upper,
             exact=closed | torch.isinf(lower),
             assumptions=Assumptions(
-                noise="modelled" if channels_of(model) else "none",
+                noise=noise_assumed(model),
                 box="none" if task.box.is_unbounded else "used",
                 notes=domain.notes,
             ),

@@ -14,6 +14,7 @@ from counterspin.certificates.margins import (
     inner,
     inputs_of,
     margins,
+    noise_assumed,
     observables_behind_data,
     score_observables,
 )
@@ -95,9 +96,8 @@ class BuresCertificate(Certificate):
         )
 
     def _radii(self, model: Any, prepared: _Prepared, task: Task) -> Radii:
-        noisy = bool(channels_of(model))
         assumptions = (
-            Assumptions(noise="modelled" if noisy else "none")
+            Assumptions(noise=noise_assumed(model))
             if prepared.states is not None
             else Assumptions(model="scores", noise="any", notes=("slopes of the gates and the readout are known",))
         )

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import torch
 
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task, in_norm_of
+from counterspin.certificates.margins import noise_assumed
 from counterspin.models.flips import FlipSolver
 from counterspin.threats import ThreatModel
 from counterspin.validation import checked_scores
@@ -56,7 +57,9 @@ class ExactL2Certificate(Certificate):
         boxed = not task.box.is_unbounded
         if threat.constraints:
             notes = (*notes, "mask, discrete and tied features not used: a freer attacker bounds theirs")
-        assumptions = Assumptions(preparation="ideal", box="not used" if boxed else "none", notes=notes)
+        assumptions = Assumptions(
+            noise=noise_assumed(model), preparation="ideal", box="not used" if boxed else "none", notes=notes
+        )
         if boxed or threat.constraints or threat.norm != "l2":
             return Radii.below(lower, assumptions)
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task
 from counterspin.certificates.margins import (
     ScoreObservables,
-    channels_of,
     margins,
+    noise_assumed,
     observables_behind_data,
 )
 from counterspin.certificates.rounding import rounding_of
@@ -59,7 +59,7 @@ class LipschitzCertificate(Certificate):
         turning = torch.linalg.vector_norm(gates.turning, ord=_DUAL[task.threat.norm], dim=1).sum()
         reach = _over(margin.clamp(min=0), (high - low) * turning * (1 + error))
         radius = torch.where(low > 0, torch.inf, reach).amin(dim=1)
-        return finished(radius, gates, task, Assumptions(noise="modelled" if channels_of(model) else "any"))
+        return finished(radius, gates, task, Assumptions(noise=noise_assumed(model, otherwise="any")))
 
 
 def _over(margin: Tensor, slope: Tensor) -> Tensor:

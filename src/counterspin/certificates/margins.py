@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -32,6 +32,7 @@ __all__ = [
     "inputs_of",
     "margin_gradients",
     "margins",
+    "noise_assumed",
     "noise_of",
     "observables_behind_data",
     "rivals",
@@ -220,6 +221,17 @@ def noise_of(model: Any) -> NoiseModel | None:
             "certify the model without mitigation, or an amplitude encoding by its effective observables."
         )
     return body.noise
+
+
+def noise_assumed(model: Any, otherwise: Literal["none", "any"] = "none") -> Literal["none", "modelled", "any"]:
+    """What a proof assumes of the noise of a model, which an affine map may surround.
+
+    Args:
+        model: the classifier.
+        otherwise: what holds of a model without noise: there must be `"none"`, or `"any"` will do.
+    """
+    body, _ = inner(model)
+    return "modelled" if isinstance(body, NoisyClassifier) else otherwise
 
 
 def channels_of(model: Any) -> tuple[Placed, ...]:

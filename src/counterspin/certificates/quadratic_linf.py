@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from counterspin.certificates.base import Assumptions, Certificate, Radii, Task
+from counterspin.certificates.margins import noise_assumed
 from counterspin.errors import ConditionsError, UsageError
 from counterspin.models.flips import FlipSolver
 from counterspin.optimum.linf_nearest import LinfForms, LinfSearch, linf_forms, nearest_linf_flips
@@ -102,7 +103,7 @@ class QuadraticLinfCertificate(Certificate):
         free = not (constraints.groups or constraints.tied)
         notes = () if free else ("discrete and tied features not used: a freer attacker bounds theirs",)
         boxed = "none" if task.box.is_unbounded else "used"
-        assumptions = Assumptions(preparation="ideal", box=boxed, notes=notes)
+        assumptions = Assumptions(noise=noise_assumed(model), preparation="ideal", box=boxed, notes=notes)
         if not free:
             return Radii.below(lower, assumptions)
 

@@ -201,7 +201,7 @@ def _attacked(task: StudyTask, runs: LadderRuns) -> Finding:
     }
     adjusted = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
     clear = [name for name, p in adjusted.items() if p < 0.05]
-    words = ", ".join(f"{name} {-100 * test.difference:+.0f} points" for name, test in tests.items())
+    words = ", ".join(f"{name} {round(-100 * test.difference):+d} points" for name, test in tests.items())
     eps = task.threat.eps[task.middle]
     return Finding(
         study="ladder",
