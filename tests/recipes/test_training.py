@@ -128,11 +128,11 @@ def test_interrupted_training_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
         def __repr__(self) -> str:
             return repr(objective)
 
-        def __call__(self, model, x: Tensor, y: Tensor, /) -> Tensor:
+        def __call__(self, model, x: Tensor, y: Tensor, step, /) -> Tensor:
             left[0] -= 1
             if left[0] < 0:
                 raise KeyboardInterrupt
-            return objective(model, x, y)
+            return objective(model, x, y, step)
 
     out = tmp_path / "model"
     with monkeypatch.context() as patch:

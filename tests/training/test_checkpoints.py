@@ -31,6 +31,7 @@ def state() -> TrainingState:
         scheduler=scheduler.state_dict(),
         generator=generator.get_state(),
         history=({"epoch": 1, "loss": 0.1 + 0.2, "validation_accuracy": None},),
+        memory={"shares": torch.tensor([0.25, 0.75], dtype=torch.float64)},
     )
 
 
@@ -41,7 +42,7 @@ def test_round_trip_is_exact(tmp_path: Path, state: TrainingState) -> None:
     assert read is not None
     assert (read.epoch, read.history, read.key) == (3, state.history, "k")
     assert torch.equal(read.generator, state.generator)
-    for part in ("model", "best"):
+    for part in ("model", "best", "memory"):
         ours, theirs = getattr(state, part), getattr(read, part)
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     for index, moments in state.optimizer["state"].items():

@@ -12,7 +12,7 @@ from torch import Tensor
 from counterspin.datasets import Split
 from counterspin.errors import InputError, InterruptedRunError, ModelError, StorageError, UsageError
 from counterspin.models import MLP, LogisticRegression
-from counterspin.training import CrossEntropyObjective, TrainingSettings, fit, loop
+from counterspin.training import CrossEntropyObjective, Step, TrainingSettings, fit, loop
 from counterspin.types import Box
 
 BOX = Box.uniform(-10.0, 10.0, features=2)
@@ -51,11 +51,11 @@ class Stops:
     def __repr__(self) -> str:
         return repr(CrossEntropyObjective())
 
-    def __call__(self, model, x: Tensor, y: Tensor, /) -> Tensor:
+    def __call__(self, model, x: Tensor, y: Tensor, step: Step, /) -> Tensor:
         self.calls[0] -= 1
         if self.calls[0] < 0:
             raise self.failure
-        return CrossEntropyObjective()(model, x, y)
+        return CrossEntropyObjective()(model, x, y, step)
 
 
 @pytest.mark.slow
@@ -180,8 +180,8 @@ class _Other:
     def __repr__(self) -> str:
         return "Other()"
 
-    def __call__(self, model, x: Tensor, y: Tensor, /) -> Tensor:
-        return CrossEntropyObjective()(model, x, y)
+    def __call__(self, model, x: Tensor, y: Tensor, step: Step, /) -> Tensor:
+        return CrossEntropyObjective()(model, x, y, step)
 
 
 def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -220,11 +220,82 @@ def test_mode_is_restored_and_frozen_weights_stay(training: bool) -> None:
 
 
 def test_divergence_is_named() -> None:
-    def overflows(model, x: Tensor, y: Tensor, /) -> Tensor:
-        return CrossEntropyObjective()(model, x, y) * torch.inf
+    def overflows(model, x: Tensor, y: Tensor, step: Step, /) -> Tensor:
+        return CrossEntropyObjective()(model, x, y, step) * torch.inf
 
+    model = mlp()
     with pytest.raises(ModelError, match=r"the loss of epoch 1 is (inf|nan); lower learning_rate"):
-        fit(mlp(), overflows, TRAIN, None, SETTINGS, generator=seeded())
+        fit(model, overflows, TRAIN, None, SETTINGS, generator=seeded())
+    assert torch.equal(weights(model), weights(mlp()))
+
+
+@pytest.mark.parametrize("validation", [VALIDATION, None])
+def test_late_divergence_keeps_the_best_weights(validation: Split | None) -> None:
+    def overflows(model, x: Tensor, y: Tensor, step: Step, /) -> Tensor:
+        return CrossEntropyObjective()(model, x, y, step) * (torch.nan if step.epoch == 4 else 1.0)
+
+    model, healthy = mlp(), mlp()
+    result = fit(model, overflows, TRAIN, validation, SETTINGS, generator=seeded())
+    expected: list[Tensor] = []
+
+    def watched(model, x: Tensor, y: Tensor, step: Step, /) -> Tensor:
+        if step.epoch > len(expected) + 1:
+            expected.append(weights(model))
+        return CrossEntropyObjective()(model, x, y, step)
+
+    fit(healthy, watched, TRAIN, None, SETTINGS, generator=seeded())
+    assert len(result.history) == 3
+    assert torch.equal(weights(model), expected[result.best_epoch - 1])
+    assert result.note.startswith("training diverged: the loss of epoch 4 is nan; the model has the weights of epoch")
+
+
+def test_a_selection_decides_the_epoch_and_changes_no_weights() -> None:
+    wanted = {1: 0.2, 2: 0.9, 3: 0.1, 4: 0.9, 5: 0.0, 6: 0.3}
+    calls: list[int] = []
+
+    def chosen(model, validation: Split, generator: torch.Generator, /) -> float:
+        torch.rand(3, generator=generator)
+        calls.append(len(calls) + 1)
+        return wanted[calls[-1]]
+
+    model, plain = mlp(), mlp()
+    result = fit(model, CrossEntropyObjective(), TRAIN, VALIDATION, SETTINGS, generator=seeded(), selection=chosen)
+    unselected = fit(plain, CrossEntropyObjective(), TRAIN, VALIDATION, SETTINGS, generator=seeded())
+    assert result.best_epoch == 2
+    assert [record.loss for record in result.history] == [record.loss for record in unselected.history]
+    with pytest.raises(UsageError, match="selection is given without validation samples"):
+        fit(mlp(), CrossEntropyObjective(), TRAIN, None, SETTINGS, generator=seeded(), selection=chosen)
+
+
+def test_what_an_objective_remembers_is_resumed(tmp_path: Path) -> None:
+    seen: list[float] = []
+
+    @dataclass(frozen=True)
+    class Remembers:
+        stop: bool
+
+        def __repr__(self) -> str:
+            return "Remembers()"
+
+        def __call__(self, model, x: Tensor, y: Tensor, step: Step, /) -> Tensor:
+            if self.stop and step.epoch == 4:
+                raise KeyboardInterrupt
+            count = step.memory.get("count", torch.zeros(()))
+            step.memory["count"] = count + torch.rand((), generator=step.generator)
+            seen.append(float(step.memory["count"]))
+            assert 0 <= step.progress < 1
+            return CrossEntropyObjective()(model, x, y, step) * (1 + step.memory["count"])
+
+    whole, broken, resumed = mlp(), mlp(), mlp()
+    fit(whole, Remembers(stop=False), TRAIN, None, SETTINGS, generator=seeded())
+    uninterrupted = seen[:]
+    path = tmp_path / "checkpoint"
+    with pytest.raises(InterruptedRunError):
+        fit(broken, Remembers(stop=True), TRAIN, None, SETTINGS, generator=seeded(), checkpoint=path)
+    seen.clear()
+    fit(resumed, Remembers(stop=False), TRAIN, None, SETTINGS, generator=seeded(), checkpoint=path)
+    assert torch.equal(weights(resumed), weights(whole))
+    assert seen == uninterrupted[-len(seen) :]
 
 
 def test_nothing_to_train() -> None:

@@ -18,7 +18,7 @@ from counterspin.models.files import write_atomically
 
 __all__ = ["TrainingState", "read_checkpoint", "write_checkpoint"]
 
-_FORMAT = "1"
+_FORMAT = "2"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,6 +34,7 @@ class TrainingState:
         scheduler: `state_dict()` of the scheduler.
         generator: state of the random generator.
         history: one JSON object per finished epoch.
+        memory: tensors the objective keeps from step to step.
     """
 
     key: str
@@ -44,6 +45,7 @@ class TrainingState:
     scheduler: dict[str, Any]
     generator: Tensor
     history: tuple[dict[str, Any], ...]
+    memory: dict[str, Tensor]
 
 
 def write_checkpoint(path: Path, state: TrainingState) -> None:
@@ -55,6 +57,7 @@ def write_checkpoint(path: Path, state: TrainingState) -> None:
     tensors = {"generator": state.generator}
     tensors |= {f"model/{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"best/{name}": tensor for name, tensor in state.best.items()}
+    tensors |= {f"memory/{name}": tensor for name, tensor in state.memory.items()}
     for index, moments in state.optimizer["state"].items():
         tensors |= {f"optimizer/{index}/{name}": tensor for name, tensor in moments.items()}
     header = {
@@ -94,6 +97,7 @@ def read_checkpoint(path: Path, key: str) -> TrainingState | None:
             scheduler=header["scheduler"],
             generator=tensors["generator"],
             history=tuple(header["history"]),
+            memory=_below(tensors, "memory/"),
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
