@@ -30,7 +30,9 @@ __all__ = [
     "HasEngine",
     "HasObservables",
     "HasStates",
+    "HasSubstitute",
     "HasTwin",
+    "HasUndefended",
     "Outputs",
     "PricesCalls",
     "Reseedable",
@@ -322,6 +324,26 @@ class Freezable(Protocol):
 
     def frozen(self, seed: int, /) -> Classifier:
         """A deterministic classifier that uses the random numbers of `seed` in every call."""
+        ...
+
+
+@runtime_checkable
+class HasSubstitute(Protocol):
+    """A defended classifier with a step that has no useful gradient, which knows what an attacker puts in its place."""
+
+    @property
+    def substitute(self) -> Classifier:
+        """The same classifier with that step replaced by a differentiable one, mostly the identity."""
+        ...
+
+
+@runtime_checkable
+class HasUndefended(Protocol):
+    """A classifier that wraps another one and shows it."""
+
+    @property
+    def undefended(self) -> Classifier:
+        """The classifier without the defence."""
         ...
 
 

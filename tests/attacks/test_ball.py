@@ -57,6 +57,7 @@ def bisected_projection(x, center, radius, low, high):
     return point(large)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("box", [True, False])
@@ -189,6 +190,7 @@ def test_take_and_tile_pick_rows():
     assert torch.equal(ball.tile(2).radius, torch.cat([ball.radius, ball.radius]))
 
 
+@pytest.mark.one_fast(1)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("norm", NORMS)
 @settings(max_examples=8, deadline=None)

@@ -67,6 +67,7 @@ def test_the_result_has_the_axes_budgets_batch(cosine):
     assert result.state_distance.isnan().all()
 
 
+@pytest.mark.one_fast(12)
 @pytest.mark.parametrize("attack", [PGD(steps=20), APGD(steps=20), APGD(steps=20, loss=Margin())])
 @pytest.mark.parametrize("outputs", ["expectations", "probabilities", "logits"])
 @pytest.mark.parametrize("classes", [2, 10])
@@ -111,6 +112,7 @@ def test_nothing_correct_means_no_queries_and_no_rate(linear):
     assert result.attack_success_rate.isnan().all()
 
 
+@pytest.mark.one_fast(1)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("threat", [Linf(0.1, 0.4), L2(0.1, 0.4), L2(0.1, 0.3, units="relative")])
 def test_stored_points_are_float64_inside_ball_and_box(linear, dtype, threat):
@@ -157,6 +159,7 @@ def test_success_is_monotone_and_keeps_the_first_point(cosine):
         assert (larger.best_margin <= smaller.best_margin).all()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_reported_verdicts_are_those_of_the_stored_points_whatever_the_batch(seed):
     g = torch.Generator().manual_seed(seed)
@@ -247,6 +250,7 @@ def test_the_next_budget_starts_from_the_best_point_and_restarts_cold(rows, spy)
     assert last.tolist() == [[0.0]] * 11
 
 
+@pytest.mark.one_fast(2)
 @pytest.mark.parametrize("attack", [PGD(steps=6, restarts=3), APGD(steps=6, restarts=2), RandomDraws(draws=20)])
 def test_a_resumed_run_equals_an_uninterrupted_one(cosine, attack, seeded):
     model = cosine(10)
@@ -315,6 +319,7 @@ def test_flags_modes_and_gradients_of_a_module_are_untouched():
     assert not x.requires_grad
 
 
+@pytest.mark.slow
 def test_targeted_attacks_reach_their_target_or_fail(cosine):
     model = cosine(10)
     x = torch.tensor([[0.0], [1.0]], dtype=torch.float64)

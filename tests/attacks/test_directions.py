@@ -26,6 +26,7 @@ def gain(ball, gradient):
     return (gradient * (point - ball.center)).sum(dim=1)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("box", [True, False])
 @pytest.mark.parametrize("radius", [0.2, 1.0, 3.0])
 def test_l1_reaches_the_optimum_of_a_linear_program(radius, box):

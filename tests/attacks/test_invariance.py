@@ -93,6 +93,7 @@ def amplitude(seed):
 seeds = st.integers(0, 2**31)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("attack", ANY, ids=lambda attack: attack.name)
 def test_what_breaks_at_a_budget_breaks_at_larger_ones(attack):
     model, x, y = affine(0)
@@ -111,6 +112,7 @@ def test_so_it_does_from_a_cold_start_where_every_point_is_tried(seed, small, gr
     assert not (smaller & ~larger).any()
 
 
+@pytest.mark.slow
 @given(seed=seeds, order=st.permutations(range(CLASSES)))
 @settings(max_examples=4, deadline=None)
 def test_renaming_classes_changes_no_point(seed, order):
@@ -124,6 +126,7 @@ def test_renaming_classes_changes_no_point(seed, order):
         assert torch.allclose(before.x_adv, after.x_adv, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(seed=seeds, order=st.permutations(range(FEATURES)))
 @settings(max_examples=4, deadline=None)
 def test_reordering_features_reorders_the_points(seed, order):
@@ -137,6 +140,7 @@ def test_reordering_features_reorders_the_points(seed, order):
         assert torch.allclose(before.x_adv[:, :, order], after.x_adv, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(seed=seeds, exponent=st.integers(-2, 2))
 @settings(max_examples=4, deadline=None)
 def test_the_scale_of_amplitudes_matters_to_nobody(seed, exponent):
@@ -151,6 +155,7 @@ def test_the_scale_of_amplitudes_matters_to_nobody(seed, exponent):
         assert torch.allclose(before.state_distance, after.state_distance, rtol=0, atol=1e-6), attack.name
 
 
+@pytest.mark.slow
 @given(seed=seeds, order=st.permutations(range(4)))
 @settings(max_examples=4, deadline=None)
 def test_every_further_attack_leaves_as_many_samples_or_fewer(seed, order):

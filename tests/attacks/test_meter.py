@@ -44,6 +44,7 @@ def test_a_part_gives_back_what_it_left():
     assert meter.spent().tolist() == [False, False, True]
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(queries=st.integers(1, 60), restarts=st.integers(1, 4))
 def test_no_attack_spends_more_than_it_may(queries, restarts):

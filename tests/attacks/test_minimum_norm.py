@@ -34,6 +34,7 @@ def check_ratios(result, exact):
     assert float(ratio.max()) <= 1.05
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(("attack", "norm"), SEARCHES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_linear_models_are_met_at_their_distance(attack, norm, dtype, linear_case, seeded):
@@ -42,6 +43,7 @@ def test_linear_models_are_met_at_their_distance(attack, norm, dtype, linear_cas
     check_ratios(result, model.distance(x, norm))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("attack", "norm"), SEARCHES)
 @pytest.mark.parametrize("outputs", ["expectations", "probabilities", "logits"])
 def test_the_one_qubit_code_is_met_at_half_way(attack, norm, outputs, cosine, seeded):
@@ -51,6 +53,7 @@ def test_the_one_qubit_code_is_met_at_half_way(attack, norm, outputs, cosine, se
     check_ratios(result, model.distance(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("attack", "norm"), SEARCHES)
 def test_four_classes_on_a_circle(attack, norm, cosine, seeded):
     model = cosine(classes=4)
@@ -80,6 +83,7 @@ def _cones(classes=5, features=6, samples=24):
     return Forms(), forms, x, Forms()(x).argmax(dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [FMN(), DDN(), CarliniWagner()], ids=["fmn", "ddn", "cw"])
 def test_random_cones_are_met_at_the_exact_radius(attack, seeded):
     model, forms, x, y = _cones()
@@ -119,6 +123,7 @@ def test_deepfool_is_exact_on_linear_models_and_too_far_on_curved_ones(linear_ca
     assert float(ratio.max()) > 1.01
 
 
+@pytest.mark.slow
 def test_each_budget_takes_what_lies_within_it(linear_case, seeded):
     model, x, y = linear_case()
     exact = model.distance(x, "l2")
@@ -142,6 +147,7 @@ def test_cost_stands_at_the_first_budget_and_counts_every_row(linear_case, seede
     assert len(result.history[0]["distance"]) == len(result.history[0]["broken"]) == 8
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_gives_the_same(linear_case, seeded):
     model, x, y = linear_case()
     budgets = L2(0.2, 0.5, 1.0, box="none")
@@ -153,6 +159,7 @@ def test_an_interrupted_run_gives_the_same(linear_case, seeded):
         assert torch.equal(again.success, before.success)
 
 
+@pytest.mark.slow
 def test_a_query_budget_stops_with_the_best_so_far(linear_case, seeded):
     model, x, y = linear_case()
     limited = L2(20.0, box="none", budget=QueryBudget(queries=50))
@@ -163,6 +170,7 @@ def test_a_query_budget_stops_with_the_best_so_far(linear_case, seeded):
     assert 0 < int(result.success.sum())
 
 
+@pytest.mark.slow
 def test_a_box_is_respected_and_makes_the_way_longer(linear, seeded):
     model = linear([1.0, 0.2], 0.0, bounds=Box.uniform(-0.3, 1.0, 2))
     x = torch.tensor([[0.5, 0.5]], dtype=torch.float64)
@@ -178,6 +186,7 @@ def test_a_box_is_respected_and_makes_the_way_longer(linear, seeded):
     assert result.distance[0, 0].item() == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_target_is_reached_where_it_wins(cosine, seeded):
     model = cosine(classes=4)
     x = torch.tensor([[0.05], [0.4]], dtype=torch.float64)
@@ -193,6 +202,7 @@ def test_misclassified_samples_are_never_attacked(linear_case, seeded):
     assert result.cost.forwards == 0
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("attack", [FMN(steps=20), DDN(steps=20), CarliniWagner(steps=10)], ids=lambda a: a.name)
 def test_three_classes_and_listed_values_are_served(attack, cosine, seeded):
     model = cosine(classes=3)
@@ -204,6 +214,7 @@ def test_three_classes_and_listed_values_are_served(attack, cosine, seeded):
     assert set(result.x_adv.flatten().tolist()) <= {0.0, 0.25, 0.5, 0.75, 1.0}
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_a_clean_value_rounded_to_float32_is_no_change(precision, linear, seeded):
     # Thirds are not float32 numbers; the first feature alone flips the sample.

@@ -37,6 +37,7 @@ def bisected_l1(x, center, radius, low, high):
     return point(large)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10**6),

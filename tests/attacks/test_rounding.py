@@ -56,6 +56,7 @@ def groups_changed(delta):
 SIZES = {"linf": lambda d: d.abs().max(), "l2": lambda d: d.norm(), "l1": lambda d: d.abs().sum(), "l0": groups_changed}
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(("norm", "radius"), [("linf", 0.4), ("linf", 0.6), ("linf", 1.0), ("l0", 1.0), ("l0", 2.0)])
 def test_the_nearest_admissible_point(norm, radius):
     ball, x = ball_and_points(norm, radius)
@@ -67,6 +68,7 @@ def test_the_nearest_admissible_point(norm, radius):
         assert (points == z[row]).all(dim=1).any()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(("norm", "radius"), [("l2", 0.5), ("l2", 1.0), ("l2", 1.5), ("l1", 1.0), ("l1", 2.5)])
 def test_changes_are_given_back_until_the_rest_fits(norm, radius):
     ball, x = ball_and_points(norm, radius)

@@ -28,6 +28,7 @@ def verdict(p, y=0, **settings):
     return sequential_verdict(votes, votes.x, labels, target, **settings)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     ("p", "wrong"),
     [
@@ -52,6 +53,7 @@ def test_the_bound_is_used_and_not_only_kept():
     assert 0.04 < rate <= binom.isf(1e-4, SAMPLES, 0.2) / SAMPLES
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("p", [[0.5, 0.5], [0.35, 0.3, 0.2, 0.15], [0.3, 0.35, 0.2, 0.15]])
 def test_intervals_hold_the_truth_in_the_round_where_they_stop(p):
     found = verdict(p, max_calls=128)
@@ -60,6 +62,7 @@ def test_intervals_hold_the_truth_in_the_round_where_they_stop(p):
     assert missed <= WORST
 
 
+@pytest.mark.one_fast(3)
 @pytest.mark.parametrize(
     ("p", "status"),
     [
@@ -75,10 +78,12 @@ def test_clear_cases_are_decided(p, status):
     assert {"ROBUST": found.robust, "ADVERSARIAL": found.adversarial}[status].equal(found.status == Status[status])
 
 
+@pytest.mark.slow
 def test_a_plurality_below_one_half_is_robust():
     assert verdict([0.4, 0.15, 0.15, 0.15, 0.15]).robust.double().mean() > 0.95
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     ("p", "status"),
     [([0.3, 0.6, 0.1], Status.ADVERSARIAL), ([0.6, 0.3, 0.1], Status.ROBUST), ([0.1, 0.3, 0.6], Status.ROBUST)],
@@ -142,6 +147,7 @@ def test_one_qubit_read_with_shots(x, status):
     assert found.cost.shots == n * shots
 
 
+@pytest.mark.slow
 def test_a_generator_repeats_the_verdict_and_leaves_the_model_alone(seeded):
     model, x = SampledModel(one_qubit(), shots=3), torch.tensor([[0.45], [0.55]])
     y = torch.tensor([0, 0])

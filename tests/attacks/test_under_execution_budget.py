@@ -42,6 +42,7 @@ def run(attack, model, limit):
     return found, book
 
 
+@pytest.mark.one_fast(5)
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.name}-{getattr(attack, 'gradient', '')}"[:40])
 @settings(max_examples=6, deadline=None)
 @given(limit=st.integers(1, 400))
@@ -55,6 +56,7 @@ def test_no_attack_exceeds_the_limit_and_what_it_says_holds(attack, limit):
         assert float((result.x_adv - X).abs().max()) <= result.eps + 1e-9
 
 
+@pytest.mark.one_fast(1)
 @pytest.mark.parametrize("attack", ATTACKS[:2], ids=["autodiff", "shifted"])
 def test_a_sufficient_budget_changes_nothing(attack):
     free, book = run(attack, one_qubit(), None)
@@ -95,6 +97,7 @@ def run_sampled(limit):
     return found, book
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("limit", [3, 127, 130, 150, 200, 250, 300, 400, 500, 700])
 def test_a_stochastic_model_stays_within_the_limit_and_a_cut_test_decides_nothing(limit):
     found, book = run_sampled(limit)
@@ -106,6 +109,7 @@ def test_a_stochastic_model_stays_within_the_limit_and_a_cut_test_decides_nothin
         assert not found[0].undecided[:4].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [200, 300, 400, 600, 1000, 2000, 10**5])
 def test_what_is_not_cut_is_what_an_unlimited_run_finds(limit):
     free, _ = run_sampled(None)

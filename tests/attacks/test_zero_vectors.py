@@ -26,6 +26,7 @@ def problem(samples=10):
     return model, x, model(x).argmax(dim=1)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_attacks_that_reach_the_zero_vector_go_on(attack):
     model, x, y = problem()
@@ -36,6 +37,7 @@ def test_attacks_that_reach_the_zero_vector_go_on(attack):
     assert torch.equal(model(found.x_adv).argmax(dim=1) != y, found.success)
 
 
+@pytest.mark.slow
 def test_the_zero_vector_itself_breaks_no_sample():
     # Class 0 wins everywhere in the box: the corner at 0 is all there is to find.
     model = QuantumClassifier(amplitude_encoding(2), OutcomeGroups((0,), ((0,), (1,))), Box.uniform(0, 1, 2))
@@ -59,6 +61,7 @@ class FirstZero(Corners):
         assert bool(torch.isfinite(oracle.gradient(zero, Margin())).all())
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("kind", ["kernel", "sampled", "centred"])
 def test_whatever_the_model_around_the_encoding(kind):
     model, x, y = problem(8)
@@ -77,12 +80,14 @@ def test_whatever_the_model_around_the_encoding(kind):
     assert bool(Corners()(model, x, y, threat).budgets[-1].success.any())
 
 
+@pytest.mark.slow
 def test_attacks_in_l1_reach_it_too():
     model, x, y = problem()
     for attack in (RandomDraws(), Universal(), APGD()):
         assert bool(attack(model, x, y, L1(4.0)).budgets[-1].success.any())
 
 
+@pytest.mark.slow
 def test_audits_go_on_as_well():
     model, x, y = problem()
     audit = cs.audit(model, x, y, Linf(0.1, 1.0), tier="quick")

@@ -30,11 +30,11 @@ from counterspin.attacks.evasion import (
     TargetedAPGD,
     Universal,
 )
-from counterspin.attacks.gradients import EOT, SPSA, Autodiff, GradientSource, Twin
+from counterspin.attacks.gradients import BPDA, EOT, SPSA, Autodiff, GradientSource, Twin
 from counterspin.attacks.losses import CrossEntropy, Margin
 from counterspin.errors import CapabilityError, ConditionsError, UsageError
 from counterspin.threats import ThreatModel
-from counterspin.types import Classifier, Differentiable, HasTwin, PricesCalls
+from counterspin.types import Classifier, Differentiable, HasSubstitute, HasTwin, PricesCalls
 
 __all__ = ["SUITES", "TIERS", "adapted", "applicable", "check_tier", "every_attack", "names", "suite", "suite_of"]
 
@@ -124,7 +124,7 @@ def suite(tier: str = "standard") -> tuple[Attack, ...]:
 
 
 def suite_of(model: Classifier, tier: str = "standard") -> tuple[Attack, ...]:
-    """The attacks of a tier for one model: a model that says it has no gradient is attacked by its answers alone.
+    """The attacks of a tier for one model: one without a gradient or a substitute is attacked by its answers alone.
 
     Raises:
         UsageError: an unknown tier.
@@ -136,7 +136,8 @@ def suite_of(model: Classifier, tier: str = "standard") -> tuple[Attack, ...]:
         >>> suite_of(model) == suite()
         True
     """
-    if not isinstance(model, Differentiable) or model.differentiable or model.stochastic:
+    smooth = not isinstance(model, Differentiable) or model.differentiable or isinstance(model, HasSubstitute)
+    if smooth or model.stochastic:
         return suite(tier)
     check_tier(tier)
     asking = _BLACK_BOX_QUICK if tier == "quick" else _BLACK_BOX
@@ -169,13 +170,19 @@ def applicable(
 
 
 def adapted(attack: Attack, model: Classifier) -> Attack:
-    """The attack with a gradient source that serves a stochastic model; itself for a deterministic one.
+    """The attack with a gradient source that serves a defended or stochastic model; itself for any other.
 
-    The noiseless twin, where the model knows it, gives the best gradients an attacker can have; the scores that decide
-    are the model's own. On a device each evaluation is a job, and the gradient hangs on no draw: one is enough.
+    A model that says what stands for its own slopes is attacked through that (BPDA). The noiseless twin, where the
+    model knows it, gives the best gradients an attacker can have; the scores that decide are the model's own. On a
+    device each evaluation is a job, and the gradient hangs on no draw: one is enough.
     """
     source = getattr(attack, "gradient", None)
-    if not model.stochastic or not isinstance(source, GradientSource) or source.averages:
+    if not isinstance(source, GradientSource) or source.averages:
+        return attack
+    if isinstance(model, HasSubstitute):
+        through = EOT(source=BPDA(), samples=8) if model.stochastic else BPDA()
+        return replace(attack, gradient=through)  # pyright: ignore[reportCallIssue]
+    if not model.stochastic:
         return attack
     if isinstance(model, HasTwin) and isinstance(model, PricesCalls):
         return replace(attack, gradient=Twin())  # pyright: ignore[reportCallIssue]

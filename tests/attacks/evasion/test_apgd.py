@@ -23,6 +23,7 @@ def test_checkpoints_ascend_inside_the_run(steps):
     assert all(0 < mark < steps for mark in marks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make_threat", [Linf, L2])
 @pytest.mark.parametrize("loss", [CrossEntropy(), Margin()])
 def test_a_linear_model_is_broken_beyond_its_distance_and_never_below(linear_case, make_threat, loss):
@@ -96,6 +97,7 @@ def test_it_walks_as_a_scalar_reference(start, steps):
     assert oracle.queries == pytest.approx(reference(loss, slope, start, 1.0, steps), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_it_lands_on_a_narrow_optimum_that_a_fixed_step_misses(rows):
     # Broken only within 2e-4 of 0.5137; 100 fixed steps of 0.1 jump over it.
     model = rows(lambda x: torch.cat([(x - 0.5137).abs() - 2e-4, 0 * x], dim=1))
@@ -139,6 +141,7 @@ def lowest_margin(model, x, norm, eps):
     return model.margin(x).abs() - (slope.abs().gather(1, order) * used).sum(dim=1)
 
 
+@pytest.mark.one_fast(5)
 @pytest.mark.parametrize("attack", [APGD(steps=60), TargetedAPGD(steps=60, restarts=1), FGSM()])
 @pytest.mark.parametrize("threat", [L1(0.4), L0(1)])
 def test_sparse_changes_reach_the_closed_form_of_a_linear_model(linear, attack, threat):

@@ -18,6 +18,7 @@ def largest_drop(w, x, eps, *, boxed):
     return (taken * w.abs()[order]).sum(dim=1)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     ("features", "eps", "boxed"),
     [(8, 0.3, True), (8, 3.0, True), (30, 1.0, True), (30, 5.0, True), (8, 1.0, False), (30, 1.0, False)],

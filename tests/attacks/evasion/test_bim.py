@@ -16,6 +16,7 @@ def test_one_step_is_the_fast_gradient_method(cosine, make_threat):
         assert torch.equal(one.x_adv, FGSM(loss=loss)(model, x, model.labels(x), make_threat(0.1)).x_adv)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("make_threat", [Linf, L2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_linear_model_is_broken_beyond_its_distance_and_never_below(linear_case, make_threat, dtype):

@@ -58,6 +58,7 @@ def test_a_sample_is_broken_exactly_from_its_distance_on(dtype):
     assert free.success[:, 0].tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_random_forms_are_broken_exactly_where_the_solver_says():
     model, x, y = random_forms()
     flips = nearest_boxed_flips(model.forms(), x, y, model.bounds)
@@ -70,6 +71,7 @@ def test_random_forms_are_broken_exactly_where_the_solver_says():
     assert bool(model.bounds.contains(result.x_adv[-1]).all())
 
 
+@pytest.mark.slow
 def test_no_gradient_attack_breaks_more():
     model, x, y = random_forms(samples=20)
     threat = L2(0.1, 0.3)
@@ -86,6 +88,7 @@ def test_relative_budgets():
     assert result.success[:, 0].tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_two_classes_may_be_targeted_and_a_copositive_pair_survives():
     x = torch.tensor([[1.0, 0.25]], dtype=torch.float64)
     assert BoxedL2Attack()(qubit(), x, [0], L2(0.8, target=1)).success.item()

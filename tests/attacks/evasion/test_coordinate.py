@@ -49,6 +49,7 @@ def flip_distance(x):
     return (torch.remainder(x, math.pi) - math.pi / 2).abs().amin(dim=1)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("order", ["cyclic", "greedy"])
 @pytest.mark.parametrize("threat", [Linf, L2, L1])
 def test_a_product_of_cosines_is_broken_exactly_beyond_its_radius(threat, order):
@@ -180,6 +181,7 @@ def test_a_linear_model_is_broken_exactly_beyond_its_distance(linear_case):
         assert sparse.success[0, single < 0.99 * eps].all()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("threat", [Linf(0.4), L2(0.7), L1(0.9), L0(2)])
 def test_points_are_admissible(threat):
     model = cosines(head=NEVER_BROKEN, span=1.0)

@@ -15,6 +15,7 @@ BOTH = pytest.mark.parametrize("attack", [HopSkipJump(), BoundaryAttack(steps=40
 NORMS = pytest.mark.parametrize("threat", [L2, Linf])
 
 
+@pytest.mark.slow
 @BOTH
 @NORMS
 @pytest.mark.parametrize("box", [None, Box.uniform(-3.0, 7.0, 8)])
@@ -32,6 +33,7 @@ def test_the_distance_to_a_linear_boundary_is_met(linear, attack, threat, box, s
     assert result.cost.forwards <= 3000 * len(x)
 
 
+@pytest.mark.one_fast(3)
 @BOTH
 @NORMS
 @pytest.mark.parametrize("classes", [2, 5])
@@ -44,6 +46,7 @@ def test_the_half_circles_of_one_qubit_are_met(cosine, attack, threat, classes):
     assert ratio.max() <= 1.01
 
 
+@pytest.mark.one_fast(1)
 @BOTH
 def test_only_the_winning_class_is_looked_at(linear, rows, attack, seeded):
     model = linear(torch.randn(4, generator=seeded(), dtype=torch.float64), 0.2)
@@ -55,6 +58,7 @@ def test_only_the_winning_class_is_looked_at(linear, rows, attack, seeded):
     assert torch.allclose(seen.x_adv, blind.x_adv, atol=1e-6)
 
 
+@pytest.mark.one_fast(1)
 @BOTH
 def test_a_target_is_reached(cosine, attack):
     model = cosine(3)
@@ -64,6 +68,7 @@ def test_a_target_is_reached(cosine, attack):
     assert result.distance[0].tolist() == pytest.approx((0.75 - x[:, 0]).tolist(), rel=1e-4)
 
 
+@pytest.mark.one_fast(1)
 @BOTH
 def test_a_class_that_never_changes_is_never_broken(rows, attack):
     model = rows(lambda x: torch.cat([1 + 0 * x[:, :1], 0 * x[:, :1]], dim=1), features=2)

@@ -17,6 +17,7 @@ def decisions(model, x, norm="l2", radius=5.0, target=None):
     return Decisions.of(oracle, ball)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("norm", ["l2", "linf"])
 @pytest.mark.parametrize("box", [None, Box.uniform(-3.0, 70.0, 4)])
 def test_starts_are_of_another_class_and_bisected_to_the_boundary(linear, norm, box, seeded):

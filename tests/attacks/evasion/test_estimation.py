@@ -53,6 +53,7 @@ def test_a_model_without_slope_gives_zeros(rows):
     assert not estimated_gradient(oracle, x, ball, torch.ones(4, 3).double(), width=0.1, loss=CW()).any()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("attack", [NES(steps=40), SPSAAttack(steps=40)])
 @pytest.mark.parametrize("make_threat", [Linf, L2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -74,6 +75,7 @@ def test_nes_in_l1(linear_case):
     assert result.success[0, distance < eps * 0.9].all()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("attack", [NES(steps=20, directions=3), SPSAAttack(steps=20, directions=3)])
 @pytest.mark.parametrize("classes", [2, 4, 10])
 def test_one_feature_any_number_of_classes_and_targets(cosine, attack, classes):
@@ -90,6 +92,7 @@ def test_one_feature_any_number_of_classes_and_targets(cosine, attack, classes):
         assert not attack(model, first, [0], Linf(0.6 / (classes - 1), target=2)).success.item()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("kind", [NES, SPSAAttack])
 def test_cost_repetition_and_box(kind, linear, seeded):
     g = torch.Generator().manual_seed(0)

@@ -69,6 +69,7 @@ def test_random_forms_are_broken_exactly_where_the_solver_says():
     assert (result.distance[-1, broken] >= flips.lower[broken]).all()
 
 
+@pytest.mark.slow
 def test_no_gradient_attack_breaks_more():
     model, x, y = random_forms(samples=20)
     threat = L2(0.2, 0.4, box="none")

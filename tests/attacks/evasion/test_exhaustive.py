@@ -56,6 +56,7 @@ def every_value(x):
     return torch.tensor([sum(chosen, ()) for chosen in itertools.product(*choices)], dtype=torch.float64)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(("norm", "eps"), [("linf", 0.5), ("l0", 1), ("l0", 2), ("l1", 1.0), ("l2", 1.0)])
 def test_it_agrees_with_brute_force(norm, eps):
     model, x = Wavy(), samples()

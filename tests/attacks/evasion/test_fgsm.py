@@ -6,6 +6,7 @@ from counterspin.threats import L2, Linf
 from counterspin.types import Box
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("make_threat", [Linf, L2])
 @pytest.mark.parametrize("loss", [None, Margin()])
 def test_one_step_is_optimal_on_a_linear_model(linear_case, make_threat, loss):

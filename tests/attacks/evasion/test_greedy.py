@@ -45,6 +45,7 @@ def test_it_reaches_the_best_vertex_of_a_linear_model(linear, count):
     assert torch.allclose(result.budgets[0].best_margin, (model.margin(x) - gains), atol=1e-12)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("threat", [L0(1, groups=BITS), L0(3, groups=BITS), L2(0.8, groups=BITS)])
 def test_with_restarts_it_finds_nearly_all_that_there_is_to_find(threat):
     model, x = Wavy(), samples()

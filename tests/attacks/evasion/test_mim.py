@@ -8,6 +8,7 @@ from counterspin.errors import UsageError
 from counterspin.threats import L1, L2, Linf
 
 
+@pytest.mark.one_fast(5)
 @pytest.mark.parametrize("make_threat", [Linf, L2, L1])
 @pytest.mark.parametrize("loss", [CrossEntropy(), Margin()])
 def test_without_memory_it_is_the_basic_iterative_method(linear_case, make_threat, loss):
@@ -50,6 +51,7 @@ def test_it_walks_as_a_scalar_reference(rows, decay):
     assert walked[: len(expected)] == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_momentum_crosses_a_hollow_that_stops_steps_without_memory(rows):
     # A bump of the margin between 0.45 and 0.65; broken from 0.8 on.
     def scores(x):

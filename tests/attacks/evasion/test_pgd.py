@@ -7,6 +7,7 @@ from counterspin.errors import CapabilityError
 from counterspin.threats import L2, Linf
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("make_threat", [Linf, L2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_linear_model_is_broken_beyond_its_distance_and_never_below(linear_case, make_threat, dtype):
@@ -70,6 +71,7 @@ def test_the_name_tells_a_loss_other_than_the_margin():
     assert (PGD(loss=CrossEntropy()).name, PGD(loss=CW()).name) == ("pgd-ce", "pgd-cw")
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("loss", [CrossEntropy(), Margin(), CW()])
 @pytest.mark.parametrize("classes", [2, 4, 10])
 def test_every_loss_breaks_what_is_in_reach(cosine, loss, classes):

@@ -8,6 +8,7 @@ from counterspin.threats import L1, L2, Linf
 from counterspin.types import Box
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make_threat", "dtype"), [(Linf, torch.float32), (Linf, torch.float64), (L2, torch.float64), (L1, torch.float64)]
 )
@@ -22,6 +23,7 @@ def test_it_comes_near_the_closed_form_of_a_linear_model_and_never_beyond(linear
     assert result.success[0, distance < 0.7 * eps].all()
 
 
+@pytest.mark.slow
 def test_it_beats_draws_that_forget(linear):
     g = torch.Generator().manual_seed(1)
     model = linear(torch.randn(20, generator=g, dtype=torch.float64))
@@ -31,6 +33,7 @@ def test_it_beats_draws_that_forget(linear):
     assert not RandomDraws(draws=400)(model, x, y, Linf(eps)).success.all()
 
 
+@pytest.mark.slow
 def test_shorter_radii_polish(rows):
     # The margin is lowest, 1e-3, at 0.5: how near the walk comes is set by its last radius.
     model = rows(lambda x: torch.cat([(x - 0.5).abs() + 1e-3, 0 * x], dim=1))
@@ -47,6 +50,7 @@ def test_more_queries_of_one_walk_never_lose(cosine):
     assert trace["best_margin"] == sorted(trace["best_margin"], reverse=True)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("make_threat", [Linf, L2, L1])
 def test_points_stay_in_the_box(linear, make_threat):
     g = torch.Generator().manual_seed(0)
@@ -56,6 +60,7 @@ def test_points_stay_in_the_box(linear, make_threat):
     assert model.bounds.contains(result.x_adv[0]).all()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("classes", [2, 4, 10])
 def test_targeted_and_any_number_of_classes(cosine, classes):
     model = cosine(classes)

@@ -24,6 +24,7 @@ def test_the_share_falls(queries, first):
     assert shares[0] == first
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_linear_model_is_broken_in_linf_beyond_its_distance_and_never_below(linear_case, dtype):
     # The optimum is a corner, and 8 signs that each help by themselves are soon found.
@@ -35,6 +36,7 @@ def test_a_linear_model_is_broken_in_linf_beyond_its_distance_and_never_below(li
     assert result.success[0, distance < eps * (1 - 1e-5)].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make_threat", "norm", "share"), [(L2, 2, 0.85), (L1, 1, 0.85)])
 def test_mass_gathers_where_it_counts(linear_case, make_threat, norm, share):
     model, x, y = linear_case()
@@ -48,6 +50,7 @@ def test_mass_gathers_where_it_counts(linear_case, make_threat, norm, share):
     assert (size <= eps * (1 + 1e-9)).all()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("make_threat", [Linf, L2, L1])
 def test_points_stay_in_the_box(linear, make_threat):
     g = torch.Generator().manual_seed(0)
@@ -65,6 +68,7 @@ def test_more_queries_of_one_walk_never_lose(cosine):
     assert trace["best_margin"] == sorted(trace["best_margin"], reverse=True)
 
 
+@pytest.mark.slow
 def test_it_beats_random_draws_in_many_features(linear):
     g = torch.Generator().manual_seed(1)
     model = linear(torch.randn(40, generator=g, dtype=torch.float64))
@@ -88,6 +92,7 @@ def test_pairs_of_features_that_help_only_together_are_found(rows):
     assert result.success.all()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("classes", [2, 4, 10])
 def test_targeted_and_any_number_of_classes(cosine, classes):
     model = cosine(classes)

@@ -6,6 +6,7 @@ from counterspin.attacks.evasion.targeted_apgd import TargetedAPGD
 from counterspin.threats import L2, Linf
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("make_threat", [Linf, L2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_linear_model_is_broken_beyond_its_distance_and_never_below(linear_case, make_threat, dtype):
@@ -27,6 +28,7 @@ def test_two_classes_are_apgd_on_the_margin(linear_case):
     assert targeted.cost.forwards == plain.cost.forwards + len(x)
 
 
+@pytest.mark.one_fast(3)
 @pytest.mark.parametrize("classes", [2, 4, 10])
 @pytest.mark.parametrize("outputs", ["logits", "probabilities", "expectations"])
 def test_any_number_of_classes_and_any_outputs(cosine, classes, outputs):
@@ -53,6 +55,7 @@ def test_it_finds_the_class_that_the_margin_leads_away_from(rows):
     assert (narrow(result.x_adv[0]).argmax(dim=1) == 2).all()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(("rivals", "expected"), [(1, 1), (2, 2), (9, 3)])
 def test_cost_is_a_run_for_each_rival(rows, rivals, expected):
     model = rows(lambda x: torch.cat([10 + x, 1 + 0 * x, 2 + 0 * x, 3 + 0 * x], dim=1), classes=4)
@@ -71,6 +74,7 @@ def test_under_a_target_it_goes_there_only(cosine):
     assert model.labels(result.x_adv[1]).tolist() == [0, 2]
 
 
+@pytest.mark.slow
 def test_runs_repeat_from_a_seed(cosine, seeded):
     model = cosine(10)
     x = torch.linspace(0.0, 1.0, 12, dtype=torch.float64)[:, None]

@@ -20,6 +20,7 @@ def lopsided(linear, bounds=None, dtype=torch.float64):
     return model, x.to(dtype), model.labels(x)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("make_threat", [Linf, L2, L1])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_one_plane_is_crossed_from_the_side_that_counts_more(linear, make_threat, dtype):
@@ -66,6 +67,7 @@ def test_opposite_classes_do_not_hold_each_other_in_balance(linear):
     assert int(result.success.sum()) == int((x[:, 0].abs() <= 0.5).sum()) // 2
 
 
+@pytest.mark.slow
 def test_no_perturbation_of_a_grid_breaks_more(rows):
     # Four prototypes in the plane; every perturbation on a fine grid of the ball is tried.
     places = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], dtype=torch.float64)
@@ -79,6 +81,7 @@ def test_no_perturbation_of_a_grid_breaks_more(rows):
     assert found >= max(int((model(moved).argmax(dim=1) != y).sum()) for moved in grid) - 1
 
 
+@pytest.mark.slow
 def test_a_larger_budget_breaks_at_least_as_many(cosine):
     model = cosine(10)
     x = torch.linspace(0.0, 1.0, 60, dtype=torch.float64)[:, None]

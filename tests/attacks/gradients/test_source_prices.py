@@ -27,6 +27,7 @@ CASES = [
 ]
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(("source", "model"), CASES, ids=lambda value: type(value).__name__)
 @settings(max_examples=5, deadline=None)
 @given(rows=st.integers(1, 6))

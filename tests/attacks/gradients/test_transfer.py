@@ -35,6 +35,7 @@ def test_the_model_is_asked_once_and_the_twin_differentiated_once():
     assert found.cost == Cost(forwards=5, backwards=5, circuits=5, shots=55)
 
 
+@pytest.mark.slow
 def test_more_calls_average_the_scores_and_leave_the_gradient():
     found = Twin(calls=200)(SampledModel(one_qubit(), shots=11), points(), first)
     assert torch.equal(found.gradient, Autodiff()(one_qubit(), points(), first).gradient)

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from counterspin.attacks.evasion.apgd import APGD
@@ -38,6 +39,7 @@ class Hidden(torch.nn.Module):
         return self.mask(lambda z: torch.tanh((z - 0.5) @ self.weight.to(z).T), x)
 
 
+@pytest.mark.slow
 def test_a_plain_circuit_passes_and_an_attack_that_stands_still_fails(helpers):
     few = helpers.samples(8)
     record = PlantedPointsFound().run(helpers.build(circuit(), x=few, suite=SUITE, threat=Linf(0.1)))
@@ -49,6 +51,7 @@ def test_a_plain_circuit_passes_and_an_attack_that_stands_still_fails(helpers):
     assert set(record.samples) <= set(range(8))
 
 
+@pytest.mark.slow
 def test_a_gradient_masked_before_the_readout_fails(helpers):
     plain = helpers.build(Hidden(lambda model, x: model(x)), x=helpers.samples(8), suite=SUITE)
     assert PlantedPointsFound().run(plain).status == "PASS"
@@ -70,6 +73,7 @@ def test_without_an_iterative_gradient_attack_there_is_nothing_to_test(helpers):
     assert PlantedPointsFound().run(helpers.build(circuit(), suite=(RandomDraws(draws=5),))).status == "SKIP"
 
 
+@pytest.mark.slow
 def test_the_features_of_a_circuit_are_its_expectation_values(helpers):
     model, x = circuit(), helpers.samples()
     features = circuit_features(model, x)
@@ -79,6 +83,7 @@ def test_the_features_of_a_circuit_are_its_expectation_values(helpers):
     assert float(features.abs().max()) <= 1 + 1e-12
 
 
+@pytest.mark.slow
 def test_the_same_evaluation_gives_the_same_record(helpers):
     context = helpers.build(circuit(), x=helpers.samples(10), suite=(PGD(steps=5),), threat=Linf(0.1))
     assert PlantedPointsFound().run(context) == PlantedPointsFound().run(context)

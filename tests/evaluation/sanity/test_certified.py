@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
 from counterspin.certificates import Assumptions, CertificateResult
@@ -27,6 +28,7 @@ def linf_radius(helpers, context) -> torch.Tensor:
     return radius.masked_fill(torch.nn.functional.one_hot(context.y, 3).bool(), torch.inf).amin(dim=1)
 
 
+@pytest.mark.slow
 def test_the_exact_radius_of_a_linear_model_passes(plain, helpers):
     radius = linf_radius(helpers, plain)
     assert bool((radius < 0.15).any())

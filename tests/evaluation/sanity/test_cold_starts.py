@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from counterspin.attacks.evasion.pgd import PGD
@@ -41,6 +42,7 @@ def test_steps_too_long_for_the_surface_are_caught(helpers):
     assert f"40 samples at ε = {PERIOD}" in record.advice
 
 
+@pytest.mark.slow
 def test_a_single_budget_is_compared_with_twice_as_much(helpers):
     record = ColdStartsAreMonotone().run(striped(helpers, PERIOD / 2))
     assert record.status == "FAIL"

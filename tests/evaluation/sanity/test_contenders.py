@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from counterspin.attacks.evasion.fgsm import FGSM
@@ -23,12 +24,14 @@ def names(attacks):
     return [attack.name for attack in attacks]
 
 
+@pytest.mark.slow
 def test_attacks_are_told_apart_by_what_they_see(helpers):
     context = helpers.build(helpers.Function(helpers.linear), suite=SUITE)
     assert names(attacks_with(context, "white")) == ["fgsm", "fmn", "pgd", "pgd-ce"]
     assert names(attacks_with(context, "black", "decision")) == ["square"]
 
 
+@pytest.mark.slow
 def test_the_main_attack_broke_most_and_takes_several_steps_in_one_ball(helpers):
     context = helpers.build(helpers.Function(helpers.linear), suite=SUITE)
     assert main_attack(context, 1).name == "pgd"
@@ -50,6 +53,7 @@ def test_of_equally_many_breaks_the_lower_margins_decide(helpers):
     assert main_attack(low, 1).name == "pgd-ce"
 
 
+@pytest.mark.slow
 def test_the_contested_budget_is_nearest_to_one_half(helpers):
     context = helpers.build(helpers.Function(helpers.linear), threat=Linf(1e-6, 0.1, 0.9))
     assert contested_budget(context) == 1

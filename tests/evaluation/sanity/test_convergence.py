@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
 from counterspin.attacks.evasion.pgd import PGD
@@ -25,6 +26,7 @@ def test_an_attack_stopped_early_is_noticed(helpers):
     assert "steps" in record.advice
 
 
+@pytest.mark.slow
 def test_a_stuck_attack_does_not_hide_one_that_was_still_gaining(helpers):
     slow = helpers.build(helpers.Function(helpers.linear), suite=(PGD(steps=12, step_size=0.01),), threat=Linf(0.3))
     stuck = helpers.build(helpers.Function(helpers.linear), suite=(PGD(steps=40, step_size=1e-12),), threat=Linf(0.3))
@@ -35,6 +37,7 @@ def test_a_stuck_attack_does_not_hide_one_that_was_still_gaining(helpers):
     assert FlatLoss().run(replace(slow, results=results)).status == "WARN"
 
 
+@pytest.mark.slow
 def test_one_converged_attack_is_enough(helpers):
     slow = helpers.build(helpers.Function(helpers.linear), suite=(PGD(steps=12, step_size=0.001),))
     fine = helpers.build(helpers.Function(helpers.linear), suite=(PGD(steps=40),))

@@ -13,6 +13,7 @@ def rugged(x):
     return torch.cat([height, -height], dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [MoreIterations(), MoreRestarts()])
 def test_a_plain_model_passes_and_the_record_says_what_ran(helpers, check):
     context = helpers.build(helpers.Function(helpers.linear), suite=(PGD(steps=40, restarts=2),), threat=Linf(0.1))

@@ -23,6 +23,7 @@ def blind(helpers):
     return helpers.Function(lambda x: torch.round(8 * helpers.linear(x)) / 8 + 0 * helpers.linear(x))
 
 
+@pytest.mark.slow
 def test_a_plain_model_passes_with_the_attack_of_the_suite(helpers):
     context = helpers.build(helpers.Function(helpers.linear), suite=(PGD(steps=40, restarts=5), Square(queries=100)))
     record = GradientFreeBelowWhiteBox().run(context)
@@ -34,6 +35,7 @@ def test_a_plain_model_passes_with_the_attack_of_the_suite(helpers):
     assert record.p_value == pytest.approx(min(1.0, 2 * 0.5**c))
 
 
+@pytest.mark.slow
 def test_masked_gradients_are_caught_by_the_attack_of_the_suite_or_a_stand_in(helpers):
     for suite in ((PGD(steps=5), Square(queries=200)), (PGD(steps=5),)):
         context = helpers.build(blind(helpers), suite=suite, threat=Linf(0.15))
@@ -44,6 +46,7 @@ def test_masked_gradients_are_caught_by_the_attack_of_the_suite_or_a_stand_in(he
         assert "masked" in record.advice
 
 
+@pytest.mark.slow
 def test_a_stand_in_runs_on_few_survivors_and_says_so(helpers):
     x = helpers.samples(300)
     context = helpers.build(helpers.Function(helpers.linear), x=x, suite=(PGD(steps=10),), threat=Linf(0.02))
@@ -64,6 +67,7 @@ def test_a_threat_the_stand_in_does_not_serve_is_skipped(helpers):
     assert "square" in record.advice
 
 
+@pytest.mark.slow
 def test_random_draws_and_corners_are_left_to_the_draws_check(helpers):
     # Draws break what PGD missed; that is the business of another check, and no guided attack is in the suite.
     context = helpers.build(blind(helpers), suite=(PGD(steps=5), RandomDraws(draws=200)), threat=Linf(0.15))

@@ -25,12 +25,14 @@ def no_zoo(monkeypatch):
     monkeypatch.setattr(known_masks, "_REFERENCE", APGD(steps=10, restarts=2, loss=Margin()))
 
 
+@pytest.mark.slow
 def test_a_decent_suite_passes_on_a_plain_model(monkeypatch):
     no_zoo(monkeypatch)
     record = KnownMasksAreBroken().run(rehearse(PLAIN, SUITE))
     assert (record.status, record.statistic) == ("PASS", 0.0)
 
 
+@pytest.mark.slow
 def test_a_weak_suite_fails_on_the_plain_circuit(monkeypatch):
     no_zoo(monkeypatch)
     record = KnownMasksAreBroken().run(rehearse(PLAIN, (PGD(steps=2, step_size=1e-9),)))
@@ -56,6 +58,7 @@ def test_a_mask_nobody_notices_fails(monkeypatch):
     assert "plain circuit" not in record.advice
 
 
+@pytest.mark.slow
 def test_a_suite_fitted_to_the_defended_model_only_fails_on_the_twin(monkeypatch):
     no_zoo(monkeypatch)
     # The mask hands the right gradient to the attack; the twin it shows has none.
@@ -69,6 +72,7 @@ def test_a_suite_fitted_to_the_defended_model_only_fails_on_the_twin(monkeypatch
     assert "twin" in record.advice
 
 
+@pytest.mark.slow
 def test_a_wrapper_that_shows_its_circuit_has_that_as_its_twin():
     class Scaled(QuantumClassifier):
         def forward(self, x):

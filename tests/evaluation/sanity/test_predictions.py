@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from counterspin.evaluation.sanity.predictions import BatchIndependence
@@ -8,6 +9,7 @@ def test_a_plain_model_passes(plain):
     assert (record.status, record.statistic, record.samples) == ("PASS", 0.0, [])
 
 
+@pytest.mark.slow
 def test_batch_statistics_are_caught(helpers):
     model = helpers.Function(lambda x: helpers.linear(x) - helpers.linear(x).mean(dim=0))
     record = BatchIndependence().run(helpers.build(model))
@@ -16,6 +18,7 @@ def test_batch_statistics_are_caught(helpers):
     assert "batch" in record.advice
 
 
+@pytest.mark.slow
 def test_dependence_on_the_order_is_caught(helpers):
     # The first row of a batch larger than one loses its features.
     def first_row_lost(x):

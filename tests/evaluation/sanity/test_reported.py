@@ -13,6 +13,7 @@ def test_the_worst_case_of_the_rows_passes(plain):
     assert record.advice == "Recomputed from the rows of 3 attacks."
 
 
+@pytest.mark.slow
 def test_a_number_that_counts_misclassified_samples_as_robust_is_caught(plain, helpers):
     y = plain.y.clone()
     y[:4] = (y[:4] + 1) % 3

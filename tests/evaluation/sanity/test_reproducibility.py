@@ -16,6 +16,7 @@ class Careless(PGD):
         oracle.gradient(x, self.loss)
 
 
+@pytest.mark.slow
 def test_plain_runs_repeat(plain):
     record = Reproducible().run(plain)
     assert (record.status, record.statistic) == ("PASS", 0.0)

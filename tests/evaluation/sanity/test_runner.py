@@ -38,6 +38,7 @@ def test_every_check_of_a_tier_appears_once_and_a_plain_model_does_not_fail(help
     assert record.verdict != "fail"
 
 
+@pytest.mark.slow
 def test_a_plain_model_only_warns_about_its_few_samples(plain):
     record = run_checks(plain)
     assert {check.id: check.status for check in record.checks if check.status != "PASS"} == {
@@ -48,6 +49,7 @@ def test_a_plain_model_only_warns_about_its_few_samples(plain):
     assert all(check.advice for check in record.checks if check.status != "PASS")
 
 
+@pytest.mark.slow
 def test_a_masked_model_fails_as_a_whole(helpers):
     masked = helpers.Function(lambda x: torch.round(8 * helpers.linear(x)) / 8 + 0 * helpers.linear(x))
     record = run_checks(helpers.build(masked))
@@ -56,6 +58,7 @@ def test_a_masked_model_fails_as_a_whole(helpers):
     assert all(check.advice for check in record.checks if check.status != "PASS")
 
 
+@pytest.mark.slow
 def test_the_same_context_gives_the_same_record(plain):
     def untimed():
         record = run_checks(plain).model_dump()
@@ -66,6 +69,7 @@ def test_the_same_context_gives_the_same_record(plain):
     assert untimed() == untimed()
 
 
+@pytest.mark.slow
 def test_each_check_says_what_it_spent(plain):
     context = replace(plain, tally=Tally())
     costs = {check.id: check.cost for check in run_checks(context).checks}
@@ -78,6 +82,7 @@ def test_each_check_says_what_it_spent(plain):
     assert context.tally.spent == Cost()
 
 
+@pytest.mark.slow
 def test_records_survive_json(plain):
     record = run_checks(plain)
     assert SanityRecord.model_validate_json(record.model_dump_json()) == record
@@ -114,6 +119,7 @@ def test_bugs_and_interrupts_end_the_run(plain, error):
         _run(Raises(error), plain)
 
 
+@pytest.mark.slow
 def test_the_model_is_left_as_it_was(plain):
     before = plain.model.training
     run_checks(replace(plain, seed=1))

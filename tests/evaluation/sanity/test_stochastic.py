@@ -115,6 +115,7 @@ def test_few_wrong_verdicts_are_what_a_confidence_of_95_percent_allows():
     assert StatisticalVerdicts().run(evaluation([[0.9, 0.1]] * 40, status=status)).status == "PASS"
 
 
+@pytest.mark.slow
 def test_many_undecided_samples_warn():
     record = StatisticalVerdicts().run(evaluation([[0.9, 0.1]] * 30 + [[0.5, 0.5]] * 10))
     assert record.status == "WARN"

@@ -13,6 +13,7 @@ def tampered(context, row: int, value: float, feature: int = 0):
     return replace(context, stored={**context.stored, "pgd": stored})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threat", [Linf(0.05, 0.15), L2(0.1, 0.2, units="relative"), Linf(0.2, box="none")])
 def test_an_honest_run_passes_both(helpers, threat):
     context = helpers.build(helpers.Function(helpers.linear), threat=threat)
@@ -22,6 +23,7 @@ def test_an_honest_run_passes_both(helpers, threat):
         assert (record.status, record.statistic) == ("PASS", 0.0)
 
 
+@pytest.mark.slow
 def test_misclassified_samples_pass_too(helpers):
     model, x = helpers.Function(helpers.linear), helpers.samples()
     y = (helpers.linear(x).argmax(dim=1) + (torch.arange(40) % 4 == 0)) % 3
@@ -37,6 +39,7 @@ def test_inputs_outside_budget_box_or_reals_are_caught(plain, value):
     assert (record.status, record.samples) == ("FAIL", [7])
 
 
+@pytest.mark.one_fast(1)
 @pytest.mark.parametrize(
     "constraint",
     [
@@ -67,6 +70,7 @@ def test_a_hair_over_the_budget_is_caught_and_rounding_is_not(plain):
     assert (over[1e-4].status, over[1e-4].samples) == ("FAIL", [3])
 
 
+@pytest.mark.slow
 def test_leaving_the_box_inside_the_budget_is_caught_unless_the_threat_has_none(helpers):
     model, x = helpers.Function(helpers.linear), helpers.samples()
     x[5, 0] = 0.99
@@ -118,6 +122,7 @@ def test_a_finite_distance_of_a_failure_is_caught(plain, helpers):
     assert RecomputedVerdicts().run(helpers.with_result(plain, "pgd", distance=distance)).samples == [row]
 
 
+@pytest.mark.slow
 def test_success_on_a_misclassified_sample_is_caught(helpers):
     model, x = helpers.Function(helpers.linear), helpers.samples()
     y = helpers.linear(x).argmax(dim=1)

@@ -1,9 +1,11 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
 from counterspin.attacks.evasion.pgd import PGD
 from counterspin.attacks.evasion.random_draws import RandomDraws
+from counterspin.attacks.registry import adapted
 from counterspin.evaluation.sanity.surrogate import Hesitant, train_surrogate
 from counterspin.evaluation.sanity.transfer import TransferBelowWhiteBox
 from counterspin.threats import Linf, QueryBudget
@@ -14,6 +16,7 @@ def blind(helpers):
     return helpers.Function(lambda x: torch.round(8 * helpers.linear(x)) / 8 + 0 * helpers.linear(x))
 
 
+@pytest.mark.slow
 def test_a_plain_model_passes(helpers):
     context = helpers.build(helpers.Function(helpers.linear), suite=(PGD(steps=40, restarts=5),))
     record = TransferBelowWhiteBox().run(context)
@@ -24,6 +27,7 @@ def test_a_plain_model_passes(helpers):
     assert context.tally.spent.forwards == 2 * 40
 
 
+@pytest.mark.slow
 def test_the_surrogate_catches_masked_gradients(helpers):
     context = helpers.build(blind(helpers), suite=(PGD(steps=5),))
     record = TransferBelowWhiteBox().run(context)
@@ -32,6 +36,7 @@ def test_the_surrogate_catches_masked_gradients(helpers):
     assert "twin" not in record.advice.split("Transferred from")[1]
 
 
+@pytest.mark.slow
 def test_the_twin_is_used_where_there_is_one(helpers):
     model = blind(helpers)
     model.twin = helpers.Function(helpers.linear)
@@ -40,6 +45,19 @@ def test_the_twin_is_used_where_there_is_one(helpers):
     assert "the twin (breaks" in record.advice
 
 
+def test_the_undefended_model_is_used_where_it_is_shown(helpers):
+    model = blind(helpers)
+    model.undefended = helpers.Function(helpers.linear)
+    record = TransferBelowWhiteBox().run(helpers.build(model, suite=(PGD(steps=5),)))
+    assert record.status == "FAIL"
+    assert "the undefended model (breaks" in record.advice
+    # An attack through the defence's substitute breaks at least as much as what is carried over.
+    model.substitute = helpers.Function(helpers.linear)
+    seeing = TransferBelowWhiteBox().run(helpers.build(model, suite=(adapted(PGD(steps=40, restarts=5), model),)))
+    assert seeing.status in ("PASS", "WARN")
+
+
+@pytest.mark.slow
 def test_targets_and_query_budgets_do_not_stand_in_the_way(helpers):
     x = helpers.samples()
     x = x[helpers.linear(x).argmax(dim=1) != 2]
@@ -79,6 +97,7 @@ def test_nothing_to_compare_is_skipped(helpers):
     assert TransferBelowWhiteBox().run(context).status == "SKIP"
 
 
+@pytest.mark.slow
 def test_a_random_model_is_judged_statistically(helpers):
     twin = helpers.Function(helpers.linear)
     context = helpers.build(twin, suite=(PGD(steps=5, step_size=1e-9),), threat=Linf(0.3))

@@ -23,6 +23,7 @@ def amplitude_model() -> QuantumClassifier:
     ).requires_grad_(False)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("threat", [Linf(0.01), L2(0.01, units="relative"), Linf(0.01, target=2)])
 def test_plain_models_pass(helpers, threat):
     x = helpers.samples()
@@ -41,6 +42,7 @@ def test_a_query_budget_is_no_masked_gradient(helpers):
     assert UnboundedBudget().run(context).status == "PASS"
 
 
+@pytest.mark.slow
 def test_a_target_no_known_point_reaches_is_skipped(helpers):
     x = helpers.samples()
     x = x[helpers.linear(x).argmax(dim=1) != 2]
@@ -117,6 +119,7 @@ def test_samples_proved_unflippable_are_not_asked_for(plain):
     assert UnboundedBudget().run(replace(plain, certificates=(proof,))).status == "SKIP"
 
 
+@pytest.mark.slow
 def test_without_a_box_only_amplitude_models_have_an_everything(helpers):
     assert (
         UnboundedBudget().run(helpers.build(helpers.Function(helpers.linear), threat=Linf(0.1, box="none"))).status

@@ -1,5 +1,6 @@
 from dataclasses import dataclass, replace
 
+import pytest
 import torch
 
 from counterspin.attacks.evasion.fmn import FMN
@@ -27,12 +28,14 @@ def test_plain_attacks_pass(plain):
     assert (record.status, record.statistic) == ("PASS", 0.0)
 
 
+@pytest.mark.slow
 def test_an_attack_with_a_generous_verdict_is_caught(helpers):
     record = VanishingBudget().run(helpers.build(helpers.Function(helpers.linear), suite=(Generous(),)))
     assert record.status == "FAIL"
     assert record.statistic == len(record.samples) == 1
 
 
+@pytest.mark.slow
 def test_a_model_that_changes_its_mind_is_caught(helpers):
     # Correct on the first call of an attack, random labels on the later ones: success without perturbation.
     context = helpers.build(helpers.Function(helpers.linear))

@@ -90,6 +90,7 @@ def test_a_matrix_says_what_fires_and_what_should_not():
     assert lines[3].split() == ["detached", "CapabilityError"]
 
 
+@pytest.mark.slow
 def test_a_rehearsal_is_an_evaluation_without_a_flaw():
     record = run_checks(rehearse(specimens(samples=8)[0], (PGD(steps=10),)), "quick")
     assert {c.id for c in record.checks if c.status in ("WARN", "FAIL")} <= {"S05", "S13", "S25"}

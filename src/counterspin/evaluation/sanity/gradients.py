@@ -10,7 +10,7 @@ from counterspin.evaluation.records import CheckRecord
 from counterspin.evaluation.sanity.base import Check, SanityContext
 from counterspin.evaluation.sanity.probing import Contrast, Probe, cosine, probe_beside_samples
 from counterspin.evaluation.seeds import derived_generator
-from counterspin.types import Differentiable, HasChannels, HasCircuit
+from counterspin.types import Differentiable, HasChannels, HasCircuit, HasSubstitute
 
 __all__ = ["GradientsAgree"]
 
@@ -47,6 +47,8 @@ class GradientsAgree(Check):
         model = context.model
         if model.stochastic:
             return self.record("SKIP", "Scores are random, so their differences are no derivatives.")
+        if isinstance(model, HasSubstitute):
+            return self.record("SKIP", "The model says what stands for its slopes; S05, S07 and S08 judge that.")
         if isinstance(model, Differentiable) and not model.differentiable:
             return self.record("SKIP", "The model declares that it has no gradient.")
         probe = probe_beside_samples(context, self.id, _SAMPLES)

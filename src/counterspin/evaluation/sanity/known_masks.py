@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -21,24 +20,14 @@ from counterspin.evaluation.sanity.rehearsal import rehearse
 from counterspin.evaluation.sanity.saturation import SameSuccessByLoss
 from counterspin.evaluation.sanity.zoo import Specimen, specimens
 from counterspin.simulation import run
-from counterspin.types import Box, Classifier, HasChannels, HasCircuit, Outputs
+from counterspin.types import Box, Classifier, HasChannels, HasCircuit, HasUndefended, Outputs
 
-__all__ = ["HasUndefended", "KnownMasksAreBroken"]
+__all__ = ["KnownMasksAreBroken"]
 
 _SAMPLES = 24
 _REFERENCE = APGD(steps=50, restarts=3, loss=Margin(), precision="float32")
 # The checks that answer for masks under which the decisions of a circuit stay what they are.
 _ANSWERS: dict[str, Check] = {check.id: check for check in (GradientsAgree(), SameSuccessByLoss())}
-
-
-@runtime_checkable
-class HasUndefended(Protocol):
-    """A classifier that wraps another one and shows it."""
-
-    @property
-    def undefended(self) -> Classifier:
-        """The classifier without the defence."""
-        ...
 
 
 class KnownMasksAreBroken(Check):

@@ -15,7 +15,7 @@ from counterspin.evaluation.sanity.contenders import attacks_with, main_attack, 
 from counterspin.evaluation.sanity.paired import paired_record
 from counterspin.evaluation.sanity.surrogate import Hesitant, train_surrogate
 from counterspin.evaluation.seeds import derived_generator
-from counterspin.types import Cost, HasTwin
+from counterspin.types import Classifier, Cost, HasTwin, HasUndefended
 
 __all__ = ["TransferBelowWhiteBox"]
 
@@ -28,9 +28,10 @@ _Craft = Callable[[SanityContext, Tensor], Tensor]
 class TransferBelowWhiteBox(Check):
     """Points made on another model break nothing that the white-box attacks missed on this one.
 
-    Two others are tried on at most 200 correct samples: a classical surrogate, trained on the model's predictions of
-    the samples and attacked by APGD beyond its boundary; and the model's twin of infinitely many shots, where there is
-    one, attacked by the main attack of the suite. Queries to others cost the audited model nothing and do not count.
+    Others are tried on at most 200 correct samples: a classical surrogate, trained on the model's predictions of the
+    samples and attacked by APGD beyond its boundary; and, where there is one, the model's twin of infinitely many shots
+    and the model without its defence, attacked by the main attack of the suite. Queries to others cost the audited
+    model nothing and do not count.
     """
 
     id = "S08"
@@ -44,7 +45,12 @@ class TransferBelowWhiteBox(Check):
         if not white_box or len(rows) == 0:
             return self.record("SKIP", "No white-box attack or no correct sample to compare with.")
         weaker, ran = torch.zeros_like(context.worst_case), []
-        for name, craft in (("a classical surrogate", _from_surrogate), ("the twin", _from_twin)):
+        crafts = {
+            "a classical surrogate": _from_surrogate,
+            "the twin": _from_twin,
+            "the undefended model": _from_undefended,
+        }
+        for name, craft in crafts.items():
             points = craft(context, rows)
             if points is not None:
                 broken = _breaks(context, rows, points)
@@ -76,12 +82,22 @@ def _from_surrogate(context: SanityContext, rows: Tensor) -> Tensor | None:
 
 def _from_twin(context: SanityContext, rows: Tensor) -> Tensor | None:
     """Points `(budgets, n, features)` that break the twin; None without a twin or an attack for it."""
-    if not isinstance(context.model, HasTwin):
+    return _from_other(context, rows, context.model.twin, "twin") if isinstance(context.model, HasTwin) else None
+
+
+def _from_undefended(context: SanityContext, rows: Tensor) -> Tensor | None:
+    """Points `(budgets, n, features)` that break the model without its defence; None where it shows none."""
+    if not isinstance(context.model, HasUndefended):
         return None
-    twin, attack = context.model.twin, main_attack(context, len(context.threat.eps) - 1)
-    if attack is None or attack.refusal(twin, context.threat) is not None:
+    return _from_other(context, rows, context.model.undefended, "undefended")
+
+
+def _from_other(context: SanityContext, rows: Tensor, other: Classifier, label: str) -> Tensor:
+    attack = main_attack(context, len(context.threat.eps) - 1)
+    # An attack that was fitted to the defence has a gradient source the other may not offer.
+    if attack is None or attack.refusal(other, context.threat) is not None:
         attack = _ATTACK
-    return context.attack_again(attack, rows, "twin", model=twin, budget=None).x_adv
+    return context.attack_again(attack, rows, label, model=other, budget=None).x_adv
 
 
 def _breaks(context: SanityContext, rows: Tensor, points: Tensor) -> Tensor:
