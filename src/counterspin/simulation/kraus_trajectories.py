@@ -4,31 +4,31 @@ Kraus operator :math:`K_i` acts with probability :math:`p_i = \langle\psi|K_i^\d
 becomes :math:`K_i\psi/\sqrt{p_i}`. That denominator is taken as a constant: the average over trajectories of a gradient
 is then :math:`\sum_i p_i \nabla\langle\psi|K_i^\dagger O K_i|\psi\rangle / p_i`, the gradient of the average, although
 probabilities depend on what is differentiated.
+
+Trajectories of one sample that drew the same operators so far have the same state, which is kept once: under weak noise
+there are far fewer states than trajectories.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from counterspin.circuits import GATES, Circuit, Gate, Measurement
-from counterspin.noise.kraus import Channel, Placed
+from counterspin.circuits import Circuit, Measurement
+from counterspin.noise.kraus import Placed
 from counterspin.simulation.angles import AngleValues, angle_values
 from counterspin.simulation.compiler import compile_circuit
-from counterspin.simulation.measurement import rotated, settings
+from counterspin.simulation.kraus_blocks import Block, Draw, Signs, Turn, block_plan
+from counterspin.simulation.measurement import Setting, rotated, settings
 from counterspin.simulation.statevector import initial_state, probabilities
 
 __all__ = ["kraus_distributions"]
 
 # Of the trajectories run together, times the steps of the circuit, since a graph keeps some states of each.
 _AMPLITUDES_AT_ONCE = 2**23
-# How far K†K may be off a multiple of the identity for its probability to count as the same in every state.
-_UNITARY = 1e-12
 
 
 def kraus_distributions(
@@ -43,8 +43,8 @@ def kraus_distributions(
 ) -> list[Tensor]:
     """Outcome probabilities `(batch, 2**qubits)` of each setting, averaged over trajectories.
 
-    All samples meet the same uniform numbers. A graph for autograd is kept for one chunk of trajectories at a time and
-    built again on the way back.
+    All samples meet the same uniform numbers. Where the trajectories are too many to run at once, a graph for autograd
+    is kept for one chunk of them at a time and built again on the way back.
 
     Args:
         circuit: what to run.
@@ -55,102 +55,111 @@ def kraus_distributions(
         trajectories: how many runs are averaged.
         generator: source of the uniform numbers.
     """
-    program = compile_circuit(circuit)
+    program, plan = compile_circuit(circuit), block_plan(circuit, tuple(channels))
     start, angles = initial_state(program, inputs), angle_values(program, inputs, weights)
-    batch, device = len(inputs), inputs.device
-    steps = _steps(circuit, channels, inputs.dtype.to_complex(), device)
+    batch, device, chosen = len(inputs), inputs.device, settings(measurement, circuit.qubits)
     uniform = torch.rand(
-        trajectories, len(channels), generator=generator, dtype=torch.float64, device=generator.device
+        trajectories, plan.draws, generator=generator, dtype=torch.float64, device=generator.device
     ).to(device)
-    chosen = settings(measurement, circuit.qubits)
 
-    def outcomes(rows: Tensor) -> Tensor:
-        sample, trajectory = rows // trajectories, rows % trajectories
-        own = AngleValues(angles.shared, angles.per_sample[sample])
-        state = start[sample] if len(start) > 1 else start.expand(len(rows), -1)
-        for step in steps:
-            state = step(state, own, uniform[trajectory])
-        return torch.stack([probabilities(rotated(state, setting, circuit.qubits)) for setting in chosen], dim=1)
+    def outcomes(first: int, last: int, runs: Tensor) -> Tensor:
+        """Mean over the runs `sample * trajectories + trajectory`, which are of the samples first to last."""
+        own = AngleValues(angles.shared, angles.per_sample[first : last + 1])
+        state = start[first : last + 1] if len(start) > 1 else start.expand(last + 1 - first, -1)
+        states = _States(state, runs // trajectories - first, uniform[runs % trajectories])
+        matrices = plan.products.matrices(own)
+        for step in plan.steps:
+            if isinstance(step, Signs):
+                states.sign(step.qubits)
+            else:
+                states.pass_over(step, matrices)
+        return states.outcomes(chosen) / trajectories
 
-    every = torch.arange(batch * trajectories, device=device)
-    chunk = max(1, (_AMPLITUDES_AT_ONCE >> circuit.qubits) // max(1, len(steps)))
-    parts = [checkpoint(outcomes, rows, use_reentrant=False, preserve_rng_state=False) for rows in every.split(chunk)]
-    mean = torch.cat(parts).unflatten(0, (batch, trajectories)).mean(dim=1)
-    return list(mean.unbind(dim=1))
-
-
-_Apply = Callable[[Tensor, AngleValues, Tensor], Tensor]
-
-
-def _steps(circuit: Circuit, channels: Sequence[Placed], dtype: torch.dtype, device: torch.device) -> list[_Apply]:
-    """Every gate and every channel, first applied first, as a function of states, angles and uniform numbers."""
-    address = compile_circuit(circuit).angles.address
-    starts = np.cumsum([0, *(len(gate.angles) for gate in circuit.gates)])
-    found: list[_Apply] = []
-    for index in range(-1, len(circuit.gates)):
-        if index >= 0:
-            own = address[starts[index] : starts[index + 1]]
-            found.append(_Unitary(circuit.gates[index], own, circuit.qubits))
-        for number, placed in enumerate(channels):
-            if placed.after == index and isinstance(placed.channel, Channel):
-                operators = placed.channel.operators.to(device=device, dtype=dtype)
-                found.append(_Jump(operators, placed.qubits, number, circuit.qubits))
-    return found
+    size = max(1, (_AMPLITUDES_AT_ONCE >> circuit.qubits) // max(1, len(plan.steps)))
+    total = inputs.new_zeros(batch, len(chosen), 2**circuit.qubits)
+    for runs in torch.arange(batch * trajectories, device=device).split(size):
+        first, last = (int(runs[end]) // trajectories if len(runs) else -1 for end in (0, -1))
+        if size < batch * trajectories:
+            part = checkpoint(outcomes, first, last, runs, use_reentrant=False, preserve_rng_state=False)
+        else:
+            part = outcomes(first, last, runs)
+        total = total.index_add(0, torch.arange(first, last + 1, device=device), part)
+    return list(total.unbind(dim=1))
 
 
-@dataclass(frozen=True, eq=False)
-class _Unitary:
-    gate: Gate
-    address: np.ndarray
-    qubits: int
+class _States:
+    """The distinct states of some runs.
 
-    def __call__(self, state: Tensor, angles: AngleValues, uniform: Tensor) -> Tensor:
-        if GATES[self.gate.kind].qubits == 0:  # signs on any number of qubits, whose matrix would be large
-            basis = torch.arange(state.shape[1], device=state.device)
-            ones = torch.stack([(basis >> (self.qubits - 1 - q)) & 1 for q in self.gate.qubits]).prod(0)
-            return state * (1 - 2 * ones)
-        matrix = GATES[self.gate.kind].matrix(angles.at(self.address).to(state.dtype))
-        return _apply(state, matrix, self.gate.qubits, self.qubits)
+    Args:
+        state: one for each sample, `(samples, 2**qubits)`.
+        of: sample of each run, `(runs,)`.
+        uniform: numbers of each run, `(runs, draws)`.
+    """
 
+    def __init__(self, state: Tensor, of: Tensor, uniform: Tensor) -> None:
+        self.state, self.of, self.uniform = state, of, uniform
+        self.samples, self.qubits = len(state), state.shape[1].bit_length() - 1
+        self.sample = torch.arange(self.samples, device=state.device)  # of each state
+        self.order = list(range(self.qubits))  # which qubit each axis of a state is
 
-class _Jump:
-    """One of the Kraus operators of a channel, drawn for each state."""
+    def sign(self, qubits: tuple[int, ...]) -> None:
+        """Change the sign where all the qubits are 1."""
+        basis = torch.arange(2**self.qubits, device=self.state.device)
+        ones = torch.stack([(basis >> (self.qubits - 1 - self.order.index(q))) & 1 for q in qubits]).prod(0)
+        self.state = self.state * (1 - 2 * ones)
 
-    def __init__(self, operators: Tensor, wires: tuple[int, ...], number: int, qubits: int) -> None:
-        self.operators, self.wires, self.number, self.qubits = operators, wires, number, qubits
-        self.effects = operators.mH @ operators
-        weights = self.effects.diagonal(dim1=1, dim2=2).real.mean(dim=1)
-        identity = torch.eye(operators.shape[1], dtype=operators.dtype, device=operators.device)
-        rest = (self.effects - weights[:, None, None] * identity).abs().max()
-        self.constant = weights.double() if float(rest) < _UNITARY else None
+    def pass_over(self, block: Block, matrices: dict[int, Tensor]) -> None:
+        """Draw all operators of a block from the density matrix of its qubits, then apply their product."""
+        self._last(block.qubits)
+        split = self.state.unflatten(1, (-1, 2 ** len(block.qubits)))
+        product = torch.eye(split.shape[2], dtype=split.dtype, device=split.device)[None]
+        known = split.detach()
+        density = (known.mT @ known.conj()).to(torch.complex128)
+        origin = torch.arange(len(split), device=split.device)
+        for step in block.steps:
+            if isinstance(step, Turn):
+                matrix = matrices[step.row]
+                matrix = matrix.index_select(0, self.sample) if len(matrix) > 1 else matrix
+            else:
+                matrix, came_from = self._drawn(step, density)
+                matrix, origin, density = matrix.to(split), origin[came_from], density[came_from]
+                product = product.index_select(0, came_from) if len(product) > 1 else product
+            fixed = matrix.detach().to(density)
+            density = fixed @ density @ fixed.mH
+            product = matrix @ product
+        if len(origin) > len(split):
+            split = split.index_select(0, origin)
+        self.state = (split @ product.mT).flatten(1)
 
-    def __call__(self, state: Tensor, angles: AngleValues, uniform: Tensor) -> Tensor:
-        shares = self._probabilities(state.detach()).expand(len(state), -1)
-        cumulative = shares.cumsum(dim=1)
+    def outcomes(self, chosen: Sequence[Setting]) -> Tensor:
+        """Sums of the outcome probabilities over the runs of each sample, `(samples, settings, 2**qubits)`."""
+        self._last(tuple(range(self.qubits)))
+        found = torch.stack([probabilities(rotated(self.state, setting, self.qubits)) for setting in chosen], dim=1)
+        counts = torch.bincount(self.of, minlength=len(found)).to(found)
+        total = found.new_zeros(self.samples, *found.shape[1:])
+        return total.index_add(0, self.sample, found * counts[:, None, None])
+
+    def _last(self, qubits: tuple[int, ...]) -> None:
+        """Make the qubits the last axes of the states."""
+        order = [*(q for q in self.order if q not in qubits), *qubits]
+        axes = [0, *(1 + self.order.index(q) for q in order)]
+        self.state = self.state.reshape(-1, *(2,) * self.qubits).permute(axes).flatten(1)
+        self.order = order
+
+    def _drawn(self, draw: Draw, density: Tensor) -> tuple[Tensor, Tensor]:
+        """One operator for each run: those of the states that follow, and which state each of them comes from."""
+        count, device = len(draw.operators), self.state.device
+        if draw.chances is None:
+            effects = draw.effects.to(device)
+            shares = torch.einsum("kij,bji->bk", effects, density).real.clamp_min(0.0)
+        else:
+            shares = draw.chances.to(device).expand(len(self.sample), -1)
+        cumulative = shares.cumsum(dim=1)[self.of]
         # Rounding must not leave a draw above the last sum.
-        drawn = uniform[:, self.number, None] * cumulative[:, -1:]
+        drawn = self.uniform[:, draw.number, None] * cumulative[:, -1:]
         which = (cumulative[:, :-1] <= drawn).sum(dim=1)
-        scale = shares.gather(1, which[:, None])[:, 0].rsqrt().to(state.real)
-        chosen = self.operators[which] * scale[:, None, None]
-        return _apply(state, chosen, self.wires, self.qubits)
-
-    def _probabilities(self, state: Tensor) -> Tensor:
-        if self.constant is not None:
-            return self.constant[None]
-        rows = _split(state, self.wires, self.qubits)
-        local = rows.mT @ rows.conj()  # the density matrix of these qubits
-        return torch.einsum("kij,bji->bk", self.effects, local).real.double().clamp_min(0.0)
-
-
-def _split(state: Tensor, wires: tuple[int, ...], qubits: int) -> Tensor:
-    """States as `(batch, rest, 2**wires)`."""
-    ends = list(range(-len(wires), 0))
-    moved = state.reshape(len(state), *(2,) * qubits).movedim([1 + q for q in wires], ends)
-    return moved.reshape(len(state), 2 ** (qubits - len(wires)), 2 ** len(wires))
-
-
-def _apply(state: Tensor, matrix: Tensor, wires: tuple[int, ...], qubits: int) -> Tensor:
-    axes, ends = [1 + q for q in wires], list(range(-len(wires), 0))
-    moved = state.reshape(len(state), *(2,) * qubits).movedim(axes, ends)
-    applied = moved.reshape(len(state), 2 ** (qubits - len(wires)), 2 ** len(wires)) @ matrix.mT
-    return applied.reshape(moved.shape).movedim(ends, axes).flatten(1)
+        follow, self.of = torch.unique(self.of * count + which, return_inverse=True)
+        came_from, which = follow // count, follow % count
+        self.sample = self.sample[came_from]
+        scale = shares[came_from, which].rsqrt()
+        return draw.operators.to(device)[which] * scale[:, None, None], came_from

@@ -9,12 +9,14 @@ from random_circuits import random_circuit, random_groups, random_paulis
 
 from counterspin.circuits import Amplitudes, Circuit, OutcomeGroups, PauliExpectations, Readout, feature, weight
 from counterspin.errors import CapabilityError, InputError, UsageError
-from counterspin.noise.channels import amplitude_damping, bit_flip, depolarizing
+from counterspin.noise import after_every_gate
+from counterspin.noise.channels import amplitude_damping, bit_flip, depolarizing, thermal_relaxation
 from counterspin.noise.kraus import Placed
 from counterspin.simulation import engines
 from counterspin.simulation.density import density_scores, noisy_density
 from counterspin.simulation.measurement import Setting, measured_values, settings
 from counterspin.simulation.transfer import transfer_distributions, transfer_values
+from counterspin.simulation.transfer.known import known
 
 ENCODINGS = ["angles", "real amplitudes", "complex amplitudes"]
 
@@ -129,6 +131,29 @@ def test_a_deep_circuit_is_walked_back_from_few_states():
     assert found[1].abs().max() > 1e-3
 
 
+@needs_kernel
+@pytest.mark.parametrize("channel", [depolarizing(0.05), thermal_relaxation(1e-4, 8e-5, 5e-6)], ids=lambda c: c.name)
+@pytest.mark.parametrize("qubits", [5, 6, pytest.param(7, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)])
+def test_layers_read_by_few_and_by_many_strings(qubits, channel):
+    # Few strings leave most of the last passes out; all outcomes of a group leave out little.
+    circuit = Circuit(qubits)
+    for layer in range(2):
+        for q in range(qubits):
+            circuit = circuit.add("RY", q, feature(q)).add("RX", q, weight(layer * qubits + q))
+        for q in range(qubits):
+            circuit = circuit.add("CNOT", (q, (q + 1) % qubits))
+    rng = np.random.default_rng(qubits)
+    x, w = torch.tensor(rng.normal(size=(3, qubits))), torch.tensor(rng.normal(size=2 * qubits))
+    channels = after_every_gate(circuit, channel)
+    groups = OutcomeGroups(tuple(range(qubits)), ((0, 3, 5), (1, 2, 7)))
+    for measurement in (PauliExpectations.of("Z0", "X1 Z2"), groups):
+        slope = torch.tensor(rng.normal(size=(3, measurement.values)))
+        found = value_and_gradients(circuit, x, w, measurement, channels, "compiled", slope)
+        expected = value_and_gradients(circuit, x, w, measurement, channels, "torch", slope)
+        assert all(torch.allclose(a, b, rtol=0, atol=1e-12) for a, b in zip(found, expected, strict=True))
+        assert found[2].abs().max() > 1e-3
+
+
 @each_engine
 def test_tensors_given_as_angles(engine):
     theta = torch.linspace(0, 1, 4, dtype=torch.float64).requires_grad_()
@@ -141,6 +166,30 @@ def test_tensors_given_as_angles(engine):
     of_theta, of_shared = torch.autograd.grad(values.sum(), (theta, shared))
     assert torch.allclose(of_theta, -0.9 * torch.sin(theta + shared))
     assert torch.allclose(of_shared, of_theta.sum())
+
+
+@each_engine
+def test_a_circuit_of_first_rotations_alone_has_no_pass(engine):
+    # Everything is a rotation that comes first on its qubit, or moves strings: the values are read off a product.
+    circuit = Circuit(3).add("RY", 0, feature(0)).add("RX", 1, weight(0)).add("RZ", 1, feature(1)).add("CNOT", (0, 2))
+    channels = (Placed(after=3, qubits=(2,), channel=depolarizing(0.1)),)
+    measurement = PauliExpectations.of("Z2", "Z0 Z2", "X0 X2", "X1", "Y1 Z2")
+    program = known(circuit, channels, measurement, whole=False).program
+    assert program is not None
+    assert not program.passes
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(5, 2, generator=generator, dtype=torch.float64).requires_grad_()
+    w = torch.tensor([0.7], dtype=torch.float64).requires_grad_()
+    found = transfer_values(circuit, x, w, measurement, channels, engine=engine)
+    a, b, c = x[:, 0], x[:, 1], w[0]
+    of_z, of_y = 0.9 * torch.cos(a), -torch.sin(c)
+    parts = [of_z, 0.9 * torch.ones_like(a), 0.9 * torch.sin(a), -of_y * torch.sin(b), of_y * torch.cos(b) * of_z]
+    expected = torch.stack(parts, dim=1)
+    assert torch.allclose(found, expected, rtol=0, atol=1e-14)
+    slope = torch.randn(5, 5, generator=generator, dtype=torch.float64)
+    for wanted in ((x, w), (x,), (w,)):
+        ours, theirs = (torch.autograd.grad((v * slope).sum(), wanted, retain_graph=True) for v in (found, expected))
+        assert all(torch.allclose(m, t, rtol=0, atol=1e-14) for m, t in zip(ours, theirs, strict=True))
 
 
 @each_engine

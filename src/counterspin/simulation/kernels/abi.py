@@ -6,7 +6,7 @@ import numpy as np
 
 __all__ = ["ANGLE", "LAYOUT", "PASS", "PAULI", "ROTATION", "RUN", "TERM", "ProgramStruct"]
 
-LAYOUT = 3
+LAYOUT = 4
 
 QUBIT = np.dtype([("flip", "u4"), ("mask", "u4"), ("offset", "i4")])
 RUN = np.dtype([("start", "i4"), ("count", "i4")])

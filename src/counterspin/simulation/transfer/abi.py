@@ -6,9 +6,9 @@ import numpy as np
 
 from counterspin.simulation.kernels.abi import RUN, ProgramStruct
 
-__all__ = ["OP", "PASS", "RUN_KIND", "SPARSE_KIND", "TransferStruct"]
+__all__ = ["ADDITIONS_KIND", "OP", "PASS", "RUN_KIND", "SPARSE_KIND", "TransferStruct"]
 
-RUN_KIND, SPARSE_KIND = 0, 1
+RUN_KIND, SPARSE_KIND, ADDITIONS_KIND = 0, 1, 2
 
 OP = np.dtype(
     [
@@ -31,7 +31,7 @@ class TransferStruct(ctypes.Structure):
     _fields_ = (
         ("angles", ProgramStruct),
         *((name, ctypes.c_int32) for name in ("passes", "most_ops", "most_taped", "longest")),
-        *((name, ctypes.c_void_p) for name in ("pass_", "op", "offset", "source", "scale", "map")),
+        *((name, ctypes.c_void_p) for name in ("preparation", "pass_", "op", "offset", "source", "scale", "map")),
         *((name, ctypes.c_void_p) for name in ("start", "entry", "coefficient")),
         *((name, ctypes.c_void_p) for name in ("read_start", "read_entry", "read_coefficient")),
     )

@@ -30,7 +30,8 @@ def needed_bytes(kernel: Kernel, program: TransferProgram, inputs: Tensor, *, ba
     """Memory of the Pauli vectors that threads work on; with `back` also of those that the way back makes anew."""
     state = kernel.lanes(inputs) * inputs.element_size() * 4**program.qubits
     room = min(len(program.passes), max(_ROOM_BYTES // state, 3 + len(program.passes).bit_length())) if back else 0
-    return torch.get_num_threads() * (3 + room) * state
+    given = program.first is None
+    return torch.get_num_threads() * (2 + given + room) * state
 
 
 def forward(kernel: Kernel, program: TransferProgram, inputs: Tensor, weights: Tensor, start: Tensor | None) -> Tensor:

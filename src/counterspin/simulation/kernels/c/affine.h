@@ -2,6 +2,8 @@
 #ifndef COUNTERSPIN_AFFINE_H
 #define COUNTERSPIN_AFFINE_H
 
+#include <string.h>
+
 #include "angles.h"
 #include "transfer_program.h"
 
@@ -72,36 +74,38 @@ static inline void collect_run(const Transfer *transfer, Angles *angles, Run run
     }
 }
 
-/* out = m in on the digit of `stride`; `in` may be `out`. */
-static inline __attribute__((always_inline)) void move_digit(Affine m, int shifts, int32_t size, int32_t stride,
-                                                             const vec *in, vec *out) {
-    for (int32_t o = 0; o < size; o += 4 * stride)
-        for (int32_t i = o; i < o + stride; i++) {
-            vec w = in[i], x = in[i + stride], y = in[i + 2 * stride], z = in[i + 3 * stride];
-            out[i] = w;
-            for (int a = 0; a < 3; a++) {
-                vec moved = m.at[a][1] * x + m.at[a][2] * y + m.at[a][3] * z;
-                out[i + (a + 1) * stride] = shifts ? moved + m.at[a][0] * w : moved;
-            }
+/* out = m in on the digit of `stride`, at the `count` places; `in` may be `out`. */
+static inline __attribute__((always_inline)) void move_digit(Affine m, int shifts, const int32_t *place, int32_t count,
+                                                             int32_t stride, const vec *in, vec *out) {
+    for (int32_t k = 0; k < count; k++) {
+        const vec *own = in + place[k];
+        vec *moved = out + place[k];
+        vec w = own[0], x = own[stride], y = own[2 * stride], z = own[3 * stride];
+        moved[0] = w;
+        for (int a = 0; a < 3; a++) {
+            vec sum = m.at[a][1] * x + m.at[a][2] * y + m.at[a][3] * z;
+            moved[(a + 1) * stride] = shifts ? sum + m.at[a][0] * w : sum;
         }
+    }
 }
 
 /* The transposed map on lambda; with `g`, adds the outer product of lambda and the map's argument r. */
-static inline __attribute__((always_inline)) void move_digit_back(Affine m, int shifts, int32_t size, int32_t stride,
-                                                                  const vec *r, vec *lambda, Affine *g) {
+static inline __attribute__((always_inline)) void move_digit_back(Affine m, int shifts, const int32_t *place,
+                                                                  int32_t count, int32_t stride, const vec *r,
+                                                                  vec *lambda, Affine *g) {
     Affine sum = g ? *g : (Affine){0};
-    for (int32_t o = 0; o < size; o += 4 * stride)
-        for (int32_t i = o; i < o + stride; i++) {
-            vec l[3] = {lambda[i + stride], lambda[i + 2 * stride], lambda[i + 3 * stride]};
-            if (g)
-                for (int b = shifts ? 0 : 1; b < 4; b++) {
-                    vec argument = r[i + b * stride];
-                    for (int a = 0; a < 3; a++) sum.at[a][b] += l[a] * argument;
-                }
-            if (shifts) lambda[i] += m.at[0][0] * l[0] + m.at[1][0] * l[1] + m.at[2][0] * l[2];
-            for (int b = 1; b < 4; b++)
-                lambda[i + b * stride] = m.at[0][b] * l[0] + m.at[1][b] * l[1] + m.at[2][b] * l[2];
-        }
+    for (int32_t k = 0; k < count; k++) {
+        vec *own = lambda + place[k];
+        vec l[3] = {own[stride], own[2 * stride], own[3 * stride]};
+        if (g)
+            for (int b = shifts ? 0 : 1; b < 4; b++) {
+                vec argument = r[place[k] + b * stride];
+                for (int a = 0; a < 3; a++) sum.at[a][b] += l[a] * argument;
+            }
+        if (shifts) own[0] += m.at[0][0] * l[0] + m.at[1][0] * l[1] + m.at[2][0] * l[2];
+        for (int b = 1; b < 4; b++)
+            own[b * stride] = m.at[0][b] * l[0] + m.at[1][b] * l[1] + m.at[2][b] * l[2];
+    }
     if (g) *g = sum;
 }
 

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-enum { LAYOUT = 3 };
+enum { LAYOUT = 4 };
 
 typedef struct {
     uint32_t flip, mask;

@@ -20,6 +20,12 @@ typedef struct {
     atomic_int status;
 } TransferJob;
 
+static void gather_start(const TransferJob *job, int64_t block, vec *start) {
+    int32_t strings = (int32_t)strings_of(job->transfer);
+    gather(job->start, job->batch, block, strings, start);
+    for (int32_t i = strings - 1; i >= 0; i--) start[spaced(i)] = start[i];
+}
+
 static void forward_one(const TransferJob *job, int64_t block, TransferWorkspace *work) {
     const Transfer *transfer = job->transfer;
     transfer_forward_block(transfer, job->weights, work);
@@ -34,12 +40,14 @@ static void backward_one(const TransferJob *job, int64_t block, TransferWorkspac
         if (block * LANES + lane >= job->batch)
             for (int32_t k = 0; k < program->values; k++) work->values[k][lane] = 0;
     double *weight_gradient = job->weight_gradient ? job->weight_gradient + block * program->weights : NULL;
-    const vec *lambda =
+    vec *lambda =
         transfer_backward_block(transfer, job->weights, work, job->start_gradient != NULL, weight_gradient);
     if (job->input_gradient)
         scatter(work->input_gradient, job->batch, block, program->inputs, job->input_gradient);
-    if (job->start_gradient)
-        scatter(lambda, job->batch, block, (int32_t)strings_of(transfer), job->start_gradient);
+    if (!job->start_gradient) return;
+    int32_t strings = (int32_t)strings_of(transfer);
+    for (int32_t i = 0; i < strings; i++) lambda[i] = lambda[spaced(i)];
+    scatter(lambda, job->batch, block, strings, job->start_gradient);
 }
 
 static void *work_through(void *shared_job) {
@@ -50,10 +58,9 @@ static void *work_through(void *shared_job) {
         return NULL;
     }
     work.angles.wanted = job->wanted;
-    if (!job->start) zero_state(job->transfer, work.start);
     for (int64_t block; (block = job->next++) < job->blocks && job->status == DONE;) {
         gather(job->inputs, job->batch, block, job->transfer->angles.inputs, work.inputs);
-        if (job->start) gather(job->start, job->batch, block, (int32_t)strings_of(job->transfer), work.start);
+        if (job->start) gather_start(job, block, work.start);
         if (job->gradient)
             backward_one(job, block, &work);
         else
@@ -74,7 +81,8 @@ static int run(TransferJob *job, int threads) {
     return job->status;
 }
 
-/* inputs (batch, inputs), weights (weights), start (batch, 4^qubits) or NULL for |0...0>; values (batch, values). */
+/* inputs (batch, inputs), weights (weights), start (batch, 4^qubits), NULL if the program
+ * prepares |0...0> itself; values (batch, values). */
 int KERNEL(transfer_forward)(const Transfer *transfer, const REAL *inputs, const REAL *weights, const REAL *start,
                              int64_t batch, REAL *values, int threads) {
     TransferJob job = {.transfer = transfer, .inputs = inputs, .weights = weights, .start = start, .batch = batch};

@@ -5,18 +5,18 @@
 #include "block.h"
 #include "tiles.h"
 
-/* Everything a thread needs for one block at a time. Vectors of all Pauli strings are `start`, the two of `pair` (states
- * on the way forward, lambda on the way back), and `room` many `states` that the way back makes anew. */
+/* Everything a thread needs for one block at a time. Vectors of all Pauli strings are `start` (NULL: the product), the
+ * two of `pair` (states on the way forward, lambda on the way back), and `room` many `states` that the way back makes
+ * anew. */
 typedef struct {
     vec *start, *pair[2], *states, *tile, *tape;
     int32_t room;
     vec *inputs, *input_gradient, *values;
     Affine *map, *gradient, *prefix;
+    Product product;
     Angles angles;
     void *memory;
 } TransferWorkspace;
-
-static inline size_t strings_of(const Transfer *transfer) { return (size_t)1 << (2 * transfer->angles.qubits); }
 
 /* The next `count` vectors of the memory that `next` walks through. */
 static inline vec *taken(char **next, size_t count) {
@@ -28,7 +28,7 @@ static inline vec *taken(char **next, size_t count) {
 /* How many states the way back makes room for: those of all passes, or as many as fit into 16 MiB, fresh memory costs more
  * than walking again. At least as many as `rewind_passes` needs to cut the passes in halves. */
 static inline int32_t room_for(const Transfer *transfer) {
-    int64_t room = ((int64_t)1 << 24) / (int64_t)(sizeof(vec) * strings_of(transfer)), least = 3;
+    int64_t room = ((int64_t)1 << 24) / (int64_t)(sizeof(vec) * length_of(transfer)), least = 3;
     for (int32_t passes = transfer->passes; passes > 1; passes /= 2) least++;
     if (room < least) room = least;
     return room < transfer->passes ? (int32_t)room : transfer->passes;
@@ -47,20 +47,22 @@ static inline void *large(size_t bytes) {
 
 static inline int open_transfer(const Transfer *transfer, SharedAngles shared, int32_t room, TransferWorkspace *work) {
     const Program *program = &transfer->angles;
-    size_t strings = strings_of(transfer), own = (size_t)(program->angles - program->shared);
+    size_t length = length_of(transfer), own = (size_t)(program->angles - program->shared);
     size_t ops = (size_t)transfer->most_ops, affine = sizeof(Affine) / sizeof(vec);
-    size_t states = strings * (3 + (size_t)room), tiles = MOST_LOCAL * (1 + (size_t)transfer->most_taped);
+    size_t given = transfer->preparation ? 0 : 1, half = half_of(transfer), digits = 4 * (size_t)program->qubits;
+    size_t states = length * (2 + given + (size_t)room), tiles = MOST_LOCAL * (1 + (size_t)transfer->most_taped);
     size_t maps = affine * (2 * ops + (size_t)transfer->longest);
     size_t inputs = (size_t)program->inputs, values = (size_t)program->values;
     size_t vectors = padded(sizeof(vec) * states) + padded(sizeof(vec) * tiles) + 2 * padded(sizeof(vec) * inputs) +
-                     padded(sizeof(vec) * values) + 3 * padded(sizeof(vec) * own) + padded(sizeof(vec) * maps);
+                     padded(sizeof(vec) * values) + 3 * padded(sizeof(vec) * own) + padded(sizeof(vec) * maps) +
+                     padded(sizeof(vec) * digits) + 5 * padded(sizeof(vec) * half);
     char *next = large(vectors + padded(sizeof(double) * (size_t)program->shared) + ALIGNMENT);
     *work = (TransferWorkspace){.memory = next, .angles = {.shared = shared}};
     if (!next) return OUT_OF_MEMORY;
-    work->start = taken(&next, states);
-    work->pair[0] = work->start + strings;
-    work->pair[1] = work->start + 2 * strings;
-    work->states = work->start + 3 * strings;
+    work->pair[0] = taken(&next, states);
+    work->pair[1] = work->pair[0] + length;
+    work->states = work->pair[1] + length;
+    work->start = given ? work->states + length * (size_t)room : NULL;
     work->room = room;
     work->tile = taken(&next, tiles);
     work->tape = work->tile + MOST_LOCAL;
@@ -73,17 +75,17 @@ static inline int open_transfer(const Transfer *transfer, SharedAngles shared, i
     work->map = (Affine *)taken(&next, maps);
     work->gradient = work->map + ops;
     work->prefix = work->gradient + ops;
+    work->product.digit = taken(&next, digits);
+    for (int k = 0; k < 2; k++) {
+        work->product.half[k] = taken(&next, half);
+        work->product.slope[k] = taken(&next, half);
+    }
+    work->product.prefix = taken(&next, half);
     work->angles.shared_gradient = (double *)next;
     return DONE;
 }
 
 static inline void close_transfer(TransferWorkspace *work) { free(work->memory); }
-
-/* |0...0>: 1 for the strings of I and Z. */
-static inline void zero_state(const Transfer *transfer, vec *state) {
-    uint32_t low = (uint32_t)(strings_of(transfer) - 1) & 0x55555555u;
-    for (uint32_t i = 0; i < strings_of(transfer); i++) state[i] = broadcast((i & low) == (i >> 1 & low));
-}
 
 static inline void fuse_pass(const Transfer *transfer, const TransferPass *pass, TransferWorkspace *work) {
     for (int32_t p = 0; p < pass->count; p++) {
@@ -95,12 +97,17 @@ static inline void fuse_pass(const Transfer *transfer, const TransferPass *pass,
 static inline void walk(const Transfer *transfer, int32_t p, TransferWorkspace *work, const vec *in, vec *out) {
     const TransferPass *pass = &transfer->pass[p];
     fuse_pass(transfer, pass, work);
-    forward_pass(transfer, pass, work->map, in, out, work->tile);
+    forward_pass(transfer, pass, work->map, &work->product, in, out, work->tile);
 }
 
-/* Values from work->start. */
-static inline void transfer_forward_block(const Transfer *transfer, const REAL *weights, TransferWorkspace *work) {
+static inline void fill_angles(const Transfer *transfer, const REAL *weights, TransferWorkspace *work) {
     fill_own(&transfer->angles, work->inputs, weights, &work->angles);
+    if (transfer->preparation) prepare(transfer, &work->angles, &work->product);
+}
+
+/* Values from the start. */
+static inline void transfer_forward_block(const Transfer *transfer, const REAL *weights, TransferWorkspace *work) {
+    fill_angles(transfer, weights, work);
     const vec *state = work->start;
     for (int32_t p = 0; p < transfer->passes; p++) {
         int here = state == work->pair[0];
@@ -110,8 +117,10 @@ static inline void transfer_forward_block(const Transfer *transfer, const REAL *
     }
     for (int32_t k = 0; k < transfer->angles.values; k++) {
         vec sum = {0};
-        for (int32_t e = transfer->read_start[k]; e < transfer->read_start[k + 1]; e++)
-            sum += transfer->read_coefficient[e] * state[transfer->read_entry[e]];
+        for (int32_t e = transfer->read_start[k]; e < transfer->read_start[k + 1]; e++) {
+            int32_t i = transfer->read_entry[e];
+            sum += transfer->read_coefficient[e] * (state ? state[i] : product_at(&work->product, i));
+        }
         work->values[k] = sum;
     }
 }
@@ -133,8 +142,11 @@ static inline void unwind(const Transfer *transfer, int32_t p, TransferWorkspace
     fuse_pass(transfer, pass, work);
     memset(work->gradient, 0, sizeof(Affine) * (size_t)pass->count);
     if (p > back->last || back->to_start) before = pass->index < 0 ? lambda : work->pair[lambda == work->pair[0]];
-    backward_pass(transfer, pass, work->map, angles->wanted, in, lambda, before, work->tile, work->tape,
-                  work->gradient);
+    /* Of lambda only what a pass reads is ever anything but zero. */
+    if (before && before != lambda && (size_t)pass->bases * (size_t)pass->size < strings_of(transfer))
+        memset(before, 0, sizeof(vec) * length_of(transfer));
+    backward_pass(transfer, pass, work->map, angles->wanted, &work->product, in, lambda, before, work->tile,
+                  work->tape, work->gradient);
     for (int32_t k = 0; k < pass->count; k++) {
         if (!(op[k].needs & angles->wanted)) continue;
         fused_run(transfer, angles, op[k].run, work->prefix);
@@ -147,7 +159,7 @@ static inline void unwind(const Transfer *transfer, int32_t p, TransferWorkspace
 static inline const vec *advanced(const Transfer *transfer, int32_t first, int32_t end, TransferWorkspace *work,
                                   const vec *begin, vec *states) {
     for (int32_t p = first; p < end; p++) {
-        vec *next = states + strings_of(transfer) * (size_t)((end - 1 - p) % 2);
+        vec *next = states + length_of(transfer) * (size_t)((end - 1 - p) % 2);
         walk(transfer, p, work, begin, next);
         begin = next;
     }
@@ -158,47 +170,52 @@ static inline const vec *advanced(const Transfer *transfer, int32_t first, int32
  * `room` states hold them, else those of the latter part first, from one state in the middle. Nothing is inverted. */
 static void rewind_passes(const Transfer *transfer, int32_t first, int32_t end, TransferWorkspace *work,
                           const vec *begin, vec *states, int32_t room, Back *back) {
-    size_t strings = strings_of(transfer);
+    size_t length = length_of(transfer);
     int32_t count = end - first;
     if (count - 1 <= room) {
         for (int32_t k = 0; k < count - 1; k++)
-            walk(transfer, first + k, work, k ? states + (size_t)(k - 1) * strings : begin,
-                 states + (size_t)k * strings);
+            walk(transfer, first + k, work, k ? states + (size_t)(k - 1) * length : begin,
+                 states + (size_t)k * length);
         for (int32_t k = count - 1; k >= 0; k--)
-            unwind(transfer, first + k, work, k ? states + (size_t)(k - 1) * strings : begin, back);
+            unwind(transfer, first + k, work, k ? states + (size_t)(k - 1) * length : begin, back);
         return;
     }
     int32_t middle = count <= 2 * room ? end - room : first + count / 2;
     const vec *state = advanced(transfer, first, middle, work, begin, states);
-    rewind_passes(transfer, middle, end, work, state, states + strings, room - 1, back);
+    rewind_passes(transfer, middle, end, work, state, states + length, room - 1, back);
     rewind_passes(transfer, first, middle, work, begin, states, room, back);
 }
 
 /* From the gradient of the values (in work->values) to those of inputs and weights. Returns lambda at the start if
  * `to_start`. What nobody asked for is not computed. */
-static inline const vec *transfer_backward_block(const Transfer *transfer, const REAL *weights, TransferWorkspace *work,
+static inline vec *transfer_backward_block(const Transfer *transfer, const REAL *weights, TransferWorkspace *work,
                                                  int to_start, double *weight_gradient) {
     const Program *program = &transfer->angles;
     Angles *angles = &work->angles;
-    size_t strings = strings_of(transfer);
-    fill_own(program, work->inputs, weights, angles);
+    size_t length = length_of(transfer);
+    fill_angles(transfer, weights, work);
     memset(angles->gradient, 0, sizeof(vec) * (size_t)(program->angles - program->shared));
     memset(angles->shared_gradient, 0, sizeof(double) * (size_t)program->shared);
     memset(work->input_gradient, 0, sizeof(vec) * (size_t)program->inputs);
-    Back back = {.lambda = work->pair[0], .to_start = to_start};
-    memset(back.lambda, 0, sizeof(vec) * strings);
+    Back back = {.lambda = work->pair[0]};
+    memset(back.lambda, 0, sizeof(vec) * length);
     for (int32_t k = 0; k < program->values; k++)
         for (int32_t e = transfer->read_start[k]; e < transfer->read_start[k + 1]; e++)
             back.lambda[transfer->read_entry[e]] += transfer->read_coefficient[e] * work->values[k];
     int32_t lowest = 0;
+    int to_product = 0;
+    for (int32_t q = 0; transfer->preparation && q < program->qubits; q++)
+        to_product |= transfer->preparation[q].needs & angles->wanted;
+    back.to_start = to_start || to_product;
     while (lowest < transfer->passes && !(transfer->pass[lowest].needs & angles->wanted)) lowest++;
-    back.last = to_start ? 0 : lowest;
+    back.last = back.to_start ? 0 : lowest;
     if (lowest < transfer->passes) {
         const vec *begin = lowest ? advanced(transfer, 0, lowest, work, work->start, work->states) : work->start;
-        rewind_passes(transfer, lowest, transfer->passes, work, begin, work->states + (lowest ? strings : 0),
+        rewind_passes(transfer, lowest, transfer->passes, work, begin, work->states + (lowest ? length : 0),
                       work->room - (lowest ? 1 : 0), &back);
     }
     for (int32_t p = lowest - 1; p >= back.last; p--) unwind(transfer, p, work, NULL, &back);
+    if (to_product) product_gradient(transfer, angles, &work->product, back.lambda, work->prefix);
     chain(program, angles, work->inputs, weights, angles->wanted & NEEDS_INPUTS ? work->input_gradient : NULL,
           weight_gradient);
     return back.lambda;
