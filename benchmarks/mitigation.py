@@ -13,10 +13,11 @@ from benchmarks.outcome import Options, Outcome
 from benchmarks.tables import number
 from benchmarks.timing import Samples, alternate, threads
 from counterspin.circuits import Circuit, Measurement, OutcomeGroups, reuploading
-from counterspin.mitigation.base import Mitigation, Variant, mitigated_values, variant_values
+from counterspin.mitigation.base import Mitigation, Variant
 from counterspin.mitigation.extrapolation import Exponential
 from counterspin.mitigation.pec import PEC
 from counterspin.mitigation.twirling import Twirling
+from counterspin.mitigation.values import mitigated_values, variant_values
 from counterspin.mitigation.zne import ZNE
 from counterspin.noise import GateRule, NoiseModel, depolarizing, thermal_relaxation
 

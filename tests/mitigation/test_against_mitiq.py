@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from counterspin.circuits import Circuit, PauliExpectations, Readout
-from counterspin.mitigation.base import mitigated_values
 from counterspin.mitigation.decoupling import SEQUENCES, gaps
 from counterspin.mitigation.extrapolation import Exponential, Extrapolation, Polynomial, Richardson
 from counterspin.mitigation.folding import fold_global, fold_local
 from counterspin.mitigation.pec import PEC
 from counterspin.mitigation.twirling import Twirling, word_behind
+from counterspin.mitigation.values import mitigated_values
 from counterspin.mitigation.zne import ZNE
 from counterspin.noise import GateRule, NoiseModel, depolarizing, overrotation, zz_crosstalk
 from counterspin.simulation import run

@@ -8,20 +8,14 @@ from torch import Tensor
 
 from counterspin.circuits import Circuit, Linear, OutcomeGroups, PauliExpectations, Readout, Scale
 from counterspin.errors import ConditionsError, UsageError
-from counterspin.mitigation.base import (
-    Correction,
-    Mitigation,
-    Variant,
-    constructed,
-    fold_mitigated,
-    mitigated_values,
-    mitigation_cost,
-    variant_values,
-)
+from counterspin.mitigation.base import Correction, Mitigation, Variant, constructed
+from counterspin.mitigation.cost import mitigation_cost
 from counterspin.mitigation.decoupling import Decoupling
+from counterspin.mitigation.effective import fold_mitigated
 from counterspin.mitigation.extrapolation import Exponential, Polynomial
 from counterspin.mitigation.pec import PEC
 from counterspin.mitigation.twirling import Twirling
+from counterspin.mitigation.values import mitigated_values, variant_values
 from counterspin.mitigation.zne import ZNE
 from counterspin.noise import NoiseModel, ReadoutErrors
 from counterspin.simulation import fold, run

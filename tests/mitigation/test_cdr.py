@@ -9,12 +9,13 @@ from small_circuits import AMPLITUDES, GATES, arguments, seeded
 
 from counterspin.circuits import Circuit, PauliExpectations, Readout
 from counterspin.errors import InputError, UsageError
-from counterspin.mitigation.base import fold_mitigated, mitigated_values
 from counterspin.mitigation.cdr import CDR
 from counterspin.mitigation.clifford import near_clifford
+from counterspin.mitigation.effective import fold_mitigated
 from counterspin.mitigation.linear_fit import FixedLinear, regression
 from counterspin.mitigation.training_set import training_set
 from counterspin.mitigation.unmitigated import Unmitigated
+from counterspin.mitigation.values import mitigated_values
 from counterspin.mitigation.zne import ZNE
 from counterspin.noise import NoiseModel, amplitude_damping
 from counterspin.noise.rules import GateRule
@@ -113,8 +114,11 @@ def test_equal_seeds_give_equal_fits_and_the_cost_is_counted():
 
 def test_training_sets_hold_noisy_and_exact_values_of_the_same_circuits():
     x, w = arguments(GATES, batch=4)
-    circuits = near_clifford(GATES, x, w, count=5, generator=seeded(0))
-    data = training_set(Unmitigated(), circuits, Z, GLOBAL)
+    data = training_set(
+        Unmitigated(), GATES, x, w, GLOBAL, Z, count=5, kept=0.5, replacement="sampled", generator=seeded(0)
+    )
+    expected = near_clifford(GATES, x, w, count=5, generator=seeded(0))
+    torch.testing.assert_close(data.circuits.angles, expected.angles)
     torch.testing.assert_close(data.noisy[0], 0.7 * data.exact, atol=1e-12, rtol=0)
     assert data.cost.circuits == 10
 

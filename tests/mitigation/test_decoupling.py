@@ -8,8 +8,8 @@ import torch
 
 from counterspin.circuits import Circuit, PauliExpectations, Readout
 from counterspin.errors import ConditionsError, UsageError
-from counterspin.mitigation.base import mitigated_values
 from counterspin.mitigation.decoupling import Decoupling, gaps
+from counterspin.mitigation.values import mitigated_values
 from counterspin.noise import GateRule, IdleRule, NoiseModel, depolarizing, phase_flip
 from counterspin.simulation import run
 from tests.support.noisy_circuits import AMPLITUDES, IDLE, arguments, ideal_values

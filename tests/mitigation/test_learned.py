@@ -8,11 +8,12 @@ from small_circuits import AMPLITUDES, GATES, arguments, seeded
 
 from counterspin.circuits import PauliExpectations, Readout
 from counterspin.errors import ConditionsError, UsageError
-from counterspin.mitigation.base import fold_mitigated, mitigated_values
+from counterspin.mitigation.effective import fold_mitigated
 from counterspin.mitigation.fitting import at_samples, fit_to, fitting_cost
 from counterspin.mitigation.learned import LearnedMitigation
 from counterspin.mitigation.regressors import KernelRidge, MultilayerPerceptron, Ridge
 from counterspin.mitigation.unmitigated import Unmitigated
+from counterspin.mitigation.values import mitigated_values
 from counterspin.mitigation.zne import ZNE
 from counterspin.noise import NoiseModel, amplitude_damping
 from counterspin.noise.rules import GateRule

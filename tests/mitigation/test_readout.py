@@ -10,8 +10,9 @@ from small_circuits import AMPLITUDES, GATES, arguments, seeded
 
 from counterspin.circuits import Circuit, PauliExpectations, Readout
 from counterspin.errors import ConditionsError, InputError, UsageError
-from counterspin.mitigation.base import fold_mitigated, mitigated_values
+from counterspin.mitigation.effective import fold_mitigated
 from counterspin.mitigation.readout import InverseReadout, ReadoutMitigation, nearest_distribution
+from counterspin.mitigation.values import mitigated_values
 from counterspin.noise import NoiseModel, ReadoutErrors
 from counterspin.simulation import run
 

@@ -6,9 +6,10 @@ from small_circuits import GATES, arguments, seeded
 
 from counterspin.circuits import PauliExpectations
 from counterspin.errors import UsageError
-from counterspin.mitigation.base import Mitigation, mitigated_values
+from counterspin.mitigation.base import Mitigation
 from counterspin.mitigation.fitting import Fittable, at_samples, fit_to
 from counterspin.mitigation.registry import MITIGATIONS, by_name
+from counterspin.mitigation.values import mitigated_values
 from counterspin.noise import NoiseModel, depolarizing
 from counterspin.noise.idle import IdleRule
 from counterspin.noise.rules import GateRule

@@ -7,13 +7,13 @@ from scipy.optimize import curve_fit
 from small_circuits import GATES, arguments, seeded
 
 from counterspin.circuits import PauliExpectations
-from counterspin.mitigation.base import mitigated_values
 from counterspin.mitigation.calibration import exact_calibration
 from counterspin.mitigation.cdr import CDR
 from counterspin.mitigation.clifford import near_clifford
 from counterspin.mitigation.readout import InverseReadout, nearest_distribution
 from counterspin.mitigation.training_set import training_set
 from counterspin.mitigation.unmitigated import Unmitigated
+from counterspin.mitigation.values import mitigated_values
 from counterspin.mitigation.zne import ZNE
 from counterspin.noise import NoiseModel, ReadoutErrors, amplitude_damping
 from counterspin.noise.rules import GateRule

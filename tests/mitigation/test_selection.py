@@ -8,15 +8,16 @@ from small_circuits import GATES, arguments, seeded
 
 from counterspin.circuits import PauliExpectations, Readout
 from counterspin.errors import UsageError
-from counterspin.mitigation.base import mitigated_values
 from counterspin.mitigation.cdr import CDR
+from counterspin.mitigation.cost import shots_per_variant
 from counterspin.mitigation.fitting import at_samples, fitting_cost
 from counterspin.mitigation.learned import LearnedMitigation
 from counterspin.mitigation.pec import PEC
 from counterspin.mitigation.readout import ReadoutMitigation
 from counterspin.mitigation.selection import AutoMitigation, select
 from counterspin.mitigation.unmitigated import Unmitigated
-from counterspin.mitigation.validation import mitigation_errors, shots_per_variant
+from counterspin.mitigation.validation import mitigation_errors
+from counterspin.mitigation.values import mitigated_values
 from counterspin.mitigation.zne import ZNE
 from counterspin.noise import NoiseModel, amplitude_damping, depolarizing
 from counterspin.noise.rules import GateRule

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from counterspin.circuits import GATES, Circuit, PauliExpectations, Readout, feature
 from counterspin.errors import ConditionsError, UsageError
-from counterspin.mitigation.base import mitigated_values, variant_values
 from counterspin.mitigation.pec import PEC
 from counterspin.mitigation.twirling import Twirling, twirled_gates, word_behind
+from counterspin.mitigation.values import mitigated_values, variant_values
 from counterspin.noise import (
     Channel,
     GateRule,

@@ -7,8 +7,8 @@ import torch
 
 from counterspin.circuits import Circuit, OutcomeGroups, PauliExpectations, Readout, feature
 from counterspin.errors import ConditionsError, UsageError
-from counterspin.mitigation.base import mitigated_values
 from counterspin.mitigation.extrapolation import Exponential, Extrapolation, Polynomial, Richardson
+from counterspin.mitigation.values import mitigated_values
 from counterspin.mitigation.zne import ZNE
 from counterspin.noise import GateRule, NoiseModel, amplitude_damping, depolarizing
 from counterspin.simulation import run

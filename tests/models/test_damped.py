@@ -69,6 +69,7 @@ def quadrature(body, x, sigma, nodes=60):
         return torch.stack([(mass[:, None] * body(row + sigma * grid)).sum(dim=0) for row in x])
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), qubits=st.integers(1, 3), sigma=st.floats(0.05, 0.8), basis=st.sampled_from("XYZ"))
 def test_equals_the_average_over_the_noise(seed, qubits, sigma, basis):

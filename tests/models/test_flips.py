@@ -31,6 +31,7 @@ def _inputs(model, rows=8, seed=1):
     return x, model(x).argmax(dim=1)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("complex_data", [False, True])
 @pytest.mark.parametrize(("qubits", "features"), [(6, 64), (6, 50), (7, 128)])
 @pytest.mark.parametrize("classes", [2, 4])

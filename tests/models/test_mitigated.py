@@ -10,7 +10,7 @@ from counterspin.mitigation.cdr import CDR
 from counterspin.mitigation.registry import by_name
 from counterspin.mitigation.zne import ZNE
 from counterspin.models import FlipSolver, QuantumClassifier, SampledModel
-from counterspin.models.mitigated import mitigated
+from counterspin.models.mitigated import TrainedOn, mitigated
 from counterspin.models.noisy import NoisyClassifier
 from counterspin.noise import NoiseModel, amplitude_damping
 from counterspin.noise.rules import GateRule
@@ -84,6 +84,7 @@ def test_finite_shots_average_to_the_scores_with_the_spread_of_the_overhead():
     assert bool((spread.square() / (57 * variance) > 0.7).all())
 
 
+@pytest.mark.slow
 def test_linear_mitigation_is_certified_exactly_and_other_refused():
     body, x = amplitude_model(), torch.rand(6, 8, generator=seeded(4), dtype=torch.float64)
     model = mitigated(body, CDR(variants=ZNE()), x, noise=NOISE).requires_grad_(False)
@@ -127,3 +128,24 @@ def test_refusals():
         mitigated(noisy, "luck", X)
     with pytest.raises(UsageError, match="noise is None"):
         mitigated(angle_model(), by_name("zne"), X)
+
+
+def test_a_technique_with_training_data_of_its_own_does_not_look_at_the_samples():
+    train, noise = 0.5 * torch.rand(20, 3, generator=seeded(7), dtype=torch.float64), NOISE
+    own = mitigated(angle_model(), TrainedOn(mitigation="cdr", x=train), X, noise=noise)
+    same = mitigated(angle_model(), "cdr", train, noise=noise)
+    other = mitigated(angle_model(), TrainedOn(mitigation=CDR(), x=train), X[:2].float(), noise=noise)
+    assert torch.equal(own.mitigation.fitted.slope, same.mitigation.fitted.slope)
+    torch.testing.assert_close(other.mitigation.fitted.slope, same.mitigation.fitted.slope, atol=1e-4, rtol=0)
+    audited = mitigated(angle_model(), "cdr", X, noise=noise)
+    assert not torch.equal(own.mitigation.fitted.slope, audited.mitigation.fitted.slope)
+    assert TrainedOn(mitigation="cdr", x=train).name == TrainedOn(mitigation=CDR(), x=train).name == "cdr"
+    with pytest.raises(UsageError, match=r"x of TrainedOn has shape \(0, 3\)"):
+        TrainedOn(mitigation="cdr", x=train[:0])
+
+
+def test_combinations_go_by_name():
+    model = mitigated(angle_model(), "readout+zne", X, noise=NOISE)
+    bare = mitigated(angle_model(), "zne", X, noise=NoiseModel(rules=NOISE.rules))
+    torch.testing.assert_close(model(X), bare(X), atol=1e-10, rtol=0)
+    assert model.call_price(2).circuits == 2 * 3 * 2

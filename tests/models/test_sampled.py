@@ -134,6 +134,7 @@ def test_frozen_scores_repeat_and_do_not_depend_on_the_batch(model, noise):
     assert torch.equal(frozen(x[:1].expand(3, 1)), scores[:1].expand(3, 2))
 
 
+@pytest.mark.slow
 def test_frozen_scores_over_seeds_have_the_distribution_of_shots(exact):
     model, shots, x = SampledModel(exact, shots=3), 3, 0.4
     values = torch.cat([model.frozen(seed)(points(x)) for seed in range(400)])[:, 0]

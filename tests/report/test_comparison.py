@@ -1,8 +1,11 @@
+import re
+from xml.etree import ElementTree
+
 import pytest
 
 from counterspin.evaluation.comparison import ComparisonRecord
 from counterspin.evaluation.records import AuditRecord
-from counterspin.report import charts, render_comparison, tables
+from counterspin.report import bundle, charts, render_comparison, tables, theme
 from counterspin.report.comparison import comparison_headline, comparison_mark
 
 
@@ -62,6 +65,20 @@ def test_charts_show_both_runs_and_their_difference(compared) -> None:
     assert [round(r["value"], 6) for r in spec["layer"][1]["data"]["values"]] == [6.0] * 4
 
 
+@pytest.mark.parametrize("points", [0.5, 6.0, 40.0])
+def test_points_of_difference_are_whole_numbers_on_the_axis(compared, points: float) -> None:
+    svg = bundle.static_svg(
+        charts.difference_plot(compared(points)).spec, config=theme.vega_config(theme.css_palette()), width=620
+    )
+    texts = [element.text or "" for element in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    ticks = [text for text in texts if re.fullmatch(r"[+−]\d.*", text) and "." not in text]
+    assert "+0" in ticks
+    assert len(ticks) >= 3
+    assert all(re.fullmatch(r"[+−]\d+", tick) for tick in ticks)
+    assert not any("e+" in text for text in texts)
+
+
+@pytest.mark.slow
 def test_page_is_complete_and_offline(compared, record: AuditRecord, unreliable: AuditRecord) -> None:
     html = render_comparison(compared(6.0, 0.03), record, unreliable)
     assert len(html.encode()) < 1_500_000

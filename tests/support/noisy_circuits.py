@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from counterspin.circuits import Circuit, PauliExpectations, Readout, amplitude_encoding, reuploading, weight
-from counterspin.mitigation.base import Mitigation, mitigated_values
+from counterspin.mitigation.base import Mitigation
+from counterspin.mitigation.values import mitigated_values
 from counterspin.noise import (
     GateRule,
     IdleRule,

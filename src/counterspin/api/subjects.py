@@ -15,7 +15,8 @@ from counterspin.errors import InputError, ModelError, UsageError
 from counterspin.evaluation.audit import Subject
 from counterspin.evaluation.cards import model_card
 from counterspin.evaluation.fingerprints import run_key
-from counterspin.models.conditions import Conditions, conditioned
+from counterspin.models.conditioned import conditioned
+from counterspin.models.conditions import Conditions
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier, Outputs, PricesCalls
 from counterspin.validation import check_classifier_interface

@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from counterspin.cli.noise_options import DeviceOption, MitigationOption, NoiseOption, ShotsOption, asked_options
+from counterspin.cli.noise_options import (
+    DeviceOption,
+    MitigationOption,
+    NoiseOption,
+    ShotsOption,
+    asked_options,
+    fitted_on,
+)
 from counterspin.cli.progress import progress_display
 from counterspin.errors import BudgetReachedError, UsageError
 
@@ -101,6 +108,7 @@ def audit(
         above=above,
         gradient=gradient,
     )
+    asked = fitted_on(asked, target.train_x)
     if plan:
         return print_plan(
             target, threat, tier=tier, seed=seed, budget=budget, prices=prices, as_json=as_json, asked=asked

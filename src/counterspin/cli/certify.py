@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterspin.cli.noise_options import DeviceOption, MitigationOption, NoiseOption, ShotsOption, asked_options
+from counterspin.cli.noise_options import (
+    DeviceOption,
+    MitigationOption,
+    NoiseOption,
+    ShotsOption,
+    asked_options,
+    fitted_on,
+)
 from counterspin.cli.progress import progress_display
 from counterspin.cli.values import numbers
 from counterspin.errors import UsageError
@@ -127,6 +134,7 @@ def certify(
         bounds=bounds,
         above=above,
     )
+    asked = fitted_on(asked, target.train_x)
     with progress_display(hidden=as_json) as progress:
         found = run_certify(
             target.model,

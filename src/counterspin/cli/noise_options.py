@@ -1,12 +1,18 @@
 """The options that say what a model is run under: a device or noise, shots, mitigation."""
 
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from counterspin.errors import UsageError
 
-__all__ = ["DeviceOption", "MitigationOption", "NoiseOption", "ShotsOption", "asked_options"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["DeviceOption", "MitigationOption", "NoiseOption", "ShotsOption", "asked_options", "fitted_on"]
+
+# Training samples of which the circuits are made that a mitigation learns from.
+_FIT_SAMPLES = 16
 
 DeviceOption: TypeAlias = Annotated[
     str | None,
@@ -29,7 +35,8 @@ MitigationOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--mitigation",
-        help="Error mitigation inside the model: zne, pec, cdr, readout, decoupling, twirling, learned, or auto.",
+        help="Error mitigation inside the model: zne, pec, cdr, readout, decoupling, twirling, learned, or auto; "
+        "several joined by +, for example readout+zne.",
     ),
 ]
 
@@ -65,3 +72,12 @@ def asked_options(
 
         by_name(mitigation)
     return {"device": device, "noise": noise, "shots": shots, "mitigation": mitigation}
+
+
+def fitted_on(asked: dict[str, Any], train_x: "Tensor | None") -> dict[str, Any]:
+    """The options with a mitigation that learns from training samples, where there are any: not from those audited."""
+    if asked["mitigation"] is None or train_x is None:
+        return asked
+    from counterspin.models.mitigated import TrainedOn
+
+    return {**asked, "mitigation": TrainedOn(mitigation=asked["mitigation"], x=train_x[:_FIT_SAMPLES])}

@@ -24,7 +24,7 @@ SAMPLES = "test.npz"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Target:
-    """A model, its samples, and how to name them; `threat` is the recipe's own where there is one."""
+    """A model, its samples, and how to name them; `threat` and training samples are a recipe's own, or None."""
 
     name: str
     model: Classifier
@@ -35,6 +35,7 @@ class Target:
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...]
     image_shape: tuple[int, ...] | None
+    train_x: Tensor | None = None
 
 
 def audit_target(
@@ -146,4 +147,5 @@ def _recipe(name: str, data: Path | None) -> Target:
         class_names=dataset.class_names,
         feature_names=dataset.feature_names,
         image_shape=dataset.image_shape,
+        train_x=dataset.train.x,
     )

@@ -13,7 +13,7 @@ from counterspin.evaluation.noise_records import ConditionComparison
 from counterspin.evaluation.statistics import holm
 
 if TYPE_CHECKING:
-    from counterspin.evaluation.noise_conditions import Examined
+    from counterspin.evaluation.noise_task import Examined
 
 __all__ = ["compared"]
 

@@ -8,16 +8,18 @@ from collections.abc import Callable
 from counterspin.certificates.registry import methods
 from counterspin.errors import BudgetReachedError, CapabilityError
 from counterspin.evaluation.execution import Execution
-from counterspin.evaluation.noise_conditions import SAMPLES, ConditionsTask, measure_conditions
+from counterspin.evaluation.noise_conditions import measure_conditions
 from counterspin.evaluation.noise_modes import of_rows
 from counterspin.evaluation.noise_records import NoiseConditionsRecord
 from counterspin.evaluation.noise_resilience import measure_noise, noise_price
+from counterspin.evaluation.noise_task import SAMPLES, ConditionsTask
 from counterspin.evaluation.records import NoiseRecord
 from counterspin.evaluation.run_store import RunStore
 from counterspin.evaluation.subject import AuditSettings, Subject
 from counterspin.threats import ThreatModel
+from counterspin.types import Classifier, Cost
 
-__all__ = ["conditions_stage", "resilience_stage"]
+__all__ = ["conditions_stage", "resilience_price", "resilience_stage"]
 
 _GRID_SAMPLES = {"quick": 100, "standard": 200, "paper": 200}
 
@@ -27,12 +29,11 @@ def resilience_stage(subject: Subject, settings: AuditSettings, store: RunStore,
 
     A model that was asked to run under conditions is measured without them: the grids bring their own noise.
     """
-    model = subject.model if subject.conditioned is None else subject.conditioned.ideal
-    samples = _GRID_SAMPLES[settings.tier]
+    model, samples = _bare(subject), _GRID_SAMPLES[settings.tier]
     stored = store.stage("noise")
     if stored is not None:
         return NoiseRecord.model_validate(stored)
-    price = noise_price(model, min(samples, len(subject.x)))
+    price = resilience_price(subject, settings)
     if price.circuits and not execution.ledger.affords(price):
         execution.leave_out("noise resilience")
         return NoiseRecord(samples=0, curves=[], skipped="not run: the execution budget does not reach for it")
@@ -43,6 +44,11 @@ def resilience_stage(subject: Subject, settings: AuditSettings, store: RunStore,
     store.save_stage("noise", record.model_dump(mode="json"))
     store.save_stage("seconds/noise", time.perf_counter() - began)
     return record
+
+
+def resilience_price(subject: Subject, settings: AuditSettings) -> Cost:
+    """What the noise draws of `resilience_stage` are worth."""
+    return noise_price(_bare(subject), min(_GRID_SAMPLES[settings.tier], len(subject.x)))
 
 
 def conditions_stage(
@@ -84,6 +90,11 @@ def conditions_stage(
     store.save_stage("noise conditions", record.model_dump(mode="json"))
     store.save_stage("seconds/noise conditions", time.perf_counter() - began)
     return record
+
+
+def _bare(subject: Subject) -> Classifier:
+    """The model without the conditions somebody asked about."""
+    return subject.model if subject.conditioned is None else subject.conditioned.ideal
 
 
 def _skipped(task: ConditionsTask, reason: str) -> NoiseConditionsRecord:

@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-import torch
-
-from counterspin.attacks import Attack
-from counterspin.attacks.ledger import ExecutionLedger, paid
-from counterspin.attacks.sequential import FIRST_ROUND, calls_price
 from counterspin.attacks.stochastic import call_cost
-from counterspin.evaluation.audit import AuditSettings, Subject, attacks_of
-from counterspin.evaluation.clean import clean_price
-from counterspin.evaluation.noise_resilience import noise_price
+from counterspin.evaluation.attack_stage import attacks_of
+from counterspin.evaluation.noise_plan import conditions_steps
+from counterspin.evaluation.noise_stage import resilience_price
+from counterspin.evaluation.planned_steps import PlannedStep, attack_step, clean_step
 from counterspin.evaluation.prices import Prices
-from counterspin.evaluation.stand_in import Unbreakable, priced, stand_in
+from counterspin.evaluation.subject import AuditSettings, Subject
 from counterspin.threats import ExecutionBudget, ThreatModel
-from counterspin.types import Classifier, Cost, HasCircuit, HasTwin
+from counterspin.types import Cost
 
 __all__ = ["Plan", "PlannedStep", "plan_audit"]
-
-# Calls after which the test of a stochastic model gives up, see `sequential_verdict`.
-_MOST_CALLS = 1024
-
-# Samples on which the expected cost is measured.
-_MEASURED = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedStep:
-    """One part of an audit.
-
-    Args:
-        name: the attack, or what else is paid for.
-        most: what it costs at most, over all budgets ε and samples, verdicts included.
-        expected: what it would cost if all samples were like the first few; None where nothing can be measured.
-    """
-
-    name: str
-    most: Cost
-    expected: Cost | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +26,8 @@ class Plan:
     and are paid from what is left of a budget.
 
     Args:
-        steps: clean predictions, attacks in their order, classes of the adversarial inputs, noise draws.
+        steps: clean predictions, attacks in their order, classes of the adversarial inputs, noise draws, and the
+            conditions somebody asked about.
         samples: how many samples are audited.
         budget: the budget to compare with; None: no limit.
         prices: what circuits, shots and jobs cost; None: nothing is known.
@@ -156,79 +132,16 @@ def plan_audit(
     attacks, _ = attacks_of(subject, threat, settings)
     for attack in attacks:
         attack.check(model, threat)  # what the audit would refuse has no price
-    clean = clean_price(model, samples)
-    # Of a stochastic model each test may go on to its last call.
-    longest = _rounds(model, samples, clean) if model.stochastic else clean
-    answer = _fast(model)
-    steps = [PlannedStep(name="clean predictions", most=longest, expected=clean)]
-    for attack in attacks:
-        most = _most(attack, subject, threat, settings.seed)
-        expected = None if answer is None else _expected(attack, subject, threat, answer, settings.seed)
-        steps.append(PlannedStep(name=attack.name, most=most, expected=expected))
+    steps = [clean_step(model, samples)]
+    steps += [attack_step(attack, model, subject.x, subject.y, threat, settings.seed) for attack in attacks]
     if model.classes > 2:
         shown = sum((call_cost(model, samples * len(threat.eps)) for _ in attacks), Cost())
         steps.append(PlannedStep(name="classes of adversarial inputs", most=shown, expected=shown))
-    noise = noise_price(model, samples)
-    if noise.circuits:
-        steps.append(PlannedStep(name="noise draws", most=noise, expected=noise))
+    draws = resilience_price(subject, settings)
+    if draws.circuits:
+        steps.append(PlannedStep(name="noise draws", most=draws, expected=draws))
+    steps += conditions_steps(subject, threat, settings)
     return Plan(steps=tuple(steps), samples=samples, budget=budget, prices=prices)
-
-
-def _rounds(model: Classifier, samples: int, first: Cost) -> Cost:
-    """The cost `first` of the least clean verdict, with tests that go on to their last round."""
-    cost, calls = first, FIRST_ROUND
-    while calls < _MOST_CALLS:
-        cost, calls = cost + calls_price(model, samples, calls), 2 * calls
-    return cost
-
-
-def _most(attack: Attack, subject: Subject, threat: ThreatModel, seed: int) -> Cost:
-    classes, samples = subject.model.classes, len(subject.x)
-    # Class 0 always wins, so it is everybody's label and nobody's target.
-    aimed = threat if threat.target is None else replace(threat, target=1)
-    everyone = torch.ones(samples, dtype=torch.bool)
-    answer = Unbreakable(classes)
-    scores, model = answer.clean(samples), stand_in(subject.model, answer)
-    y = torch.zeros(samples, dtype=torch.int64)
-    return _ran(attack, model, subject.x, y, aimed, everyone, scores, seed, tests=_MOST_CALLS // FIRST_ROUND)
-
-
-def _expected(attack: Attack, subject: Subject, threat: ThreatModel, answer: Classifier, seed: int) -> Cost:
-    x, y = subject.x[:_MEASURED], subject.y[:_MEASURED]
-    aimed = replace(threat, target=threat.target[:_MEASURED]) if isinstance(threat.target, tuple) else threat
-    with torch.no_grad():
-        scores = answer(x).double()
-    cost = _ran(attack, stand_in(subject.model, answer), x, y, aimed, scores.argmax(dim=1) == y, scores, seed)
-    scale = len(subject.x) / len(x)
-    return Cost(**{name: round(scale * value) for name, value in asdict(cost).items()})
-
-
-def _ran(
-    attack: Attack,
-    model: Classifier,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    threat: ThreatModel,
-    correct: torch.Tensor,
-    scores: torch.Tensor,
-    seed: int,
-    *,
-    tests: int = 1,
-) -> Cost:
-    """What an attack pays on a stand-in, each test of a stochastic model taking `tests` times its first round."""
-    ledger = ExecutionLedger(None)
-    generator = torch.Generator().manual_seed(seed)
-    found = list(
-        priced(attack).budgets(paid(model, ledger), x, y, threat, generator=generator, correct=correct, scores=scores)
-    )
-    return sum([result.verdict_cost for result in found for _ in range(tests - 1)], ledger.spent)
-
-
-def _fast(model: Classifier) -> Classifier | None:
-    """What answers for the model at no cost worth counting: its twin, or a simulated circuit itself; None: nothing."""
-    if isinstance(model, HasTwin):
-        return model.twin
-    return model if isinstance(model, HasCircuit) and not model.stochastic else None
 
 
 def _numbers(step: PlannedStep) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from counterspin.types import Box, Classifier
 from counterspin.validation import as_features, as_labels, check_classifier_interface
 
 if TYPE_CHECKING:
-    from counterspin.models.conditions import Conditioned
+    from counterspin.models.conditioned import Conditioned
 
 __all__ = ["AuditSettings", "Subject"]
 

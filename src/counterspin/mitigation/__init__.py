@@ -1,20 +1,16 @@
 """Error mitigation: how noisy circuits are varied, and how their values are combined (construct, combine)."""
 
-from counterspin.mitigation.base import (
-    Correction,
-    Mitigation,
-    Variant,
-    fold_mitigated,
-    mitigated_values,
-    mitigation_cost,
-    variant_values,
-)
+from counterspin.mitigation.base import Correction, Mitigation, Variant
 from counterspin.mitigation.calibration import Calibration, estimated_calibration, exact_calibration
+from counterspin.mitigation.candidates import Candidate, Selection
 from counterspin.mitigation.cdr import CDR
 from counterspin.mitigation.clifford import TrainingCircuits, near_clifford
+from counterspin.mitigation.combined import Combined
 from counterspin.mitigation.comparison import ComparisonRow, compare
+from counterspin.mitigation.cost import mitigation_cost, shots_per_variant
 from counterspin.mitigation.decoupling import Decoupling
 from counterspin.mitigation.description import described
+from counterspin.mitigation.effective import fold_mitigated
 from counterspin.mitigation.extrapolation import Exponential, Polynomial, Richardson
 from counterspin.mitigation.fitting import Fittable, LooksAtSamples, at_samples, fit_to, fitting_cost
 from counterspin.mitigation.learned import LearnedMitigation
@@ -22,10 +18,11 @@ from counterspin.mitigation.pec import PEC
 from counterspin.mitigation.readout import ReadoutMitigation
 from counterspin.mitigation.registry import MITIGATIONS, MitigationEntry, by_name
 from counterspin.mitigation.regressors import KernelRidge, MultilayerPerceptron, Ridge
-from counterspin.mitigation.selection import AutoMitigation, Candidate, Selection, select
+from counterspin.mitigation.selection import AutoMitigation, select
 from counterspin.mitigation.twirling import Twirling
 from counterspin.mitigation.unmitigated import Unmitigated
-from counterspin.mitigation.validation import Errors, mitigation_errors, shots_per_variant
+from counterspin.mitigation.validation import Errors, mitigation_errors
+from counterspin.mitigation.values import mitigated_values, variant_values
 from counterspin.mitigation.zne import ZNE
 
 __all__ = [
@@ -36,6 +33,7 @@ __all__ = [
     "AutoMitigation",
     "Calibration",
     "Candidate",
+    "Combined",
     "ComparisonRow",
     "Correction",
     "Decoupling",

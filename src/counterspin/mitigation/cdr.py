@@ -17,7 +17,6 @@ from torch import Tensor
 from counterspin.circuits import Circuit, Measurement
 from counterspin.errors import UsageError
 from counterspin.mitigation.base import Mitigation, Variant, constructed
-from counterspin.mitigation.clifford import near_clifford
 from counterspin.mitigation.linear_fit import FixedLinear, regression
 from counterspin.mitigation.training_set import training_set
 from counterspin.mitigation.unmitigated import Unmitigated
@@ -103,11 +102,10 @@ class CDR:
             generator: makes the training circuits and draws their shots.
             shots: per training circuit, setting and variant; None: exact noisy values.
         """
-        circuits = near_clifford(
-            circuit, inputs, weights, count=self.training, kept=self.kept, replacement=self.replacement,
-            generator=generator,
+        data = training_set(
+            self.variants, circuit, inputs, weights, noise, measurement, count=self.training, kept=self.kept,
+            replacement=self.replacement, generator=generator, shots=shots,
         )  # fmt: skip
-        data = training_set(self.variants, circuits, measurement, noise, shots=shots, generator=generator)
         start = _start(self.variants, *data.noisy.shape[::2])
         fitted = regression(data.noisy, data.exact, start=start, ridge=self.ridge)
         return replace(self, fitted=fitted, cost=data.cost)

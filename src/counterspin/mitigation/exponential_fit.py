@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["fitted_at_zero", "is_no_decay", "through_asymptote_at_zero"]
+__all__ = ["fitted_at_zero", "is_even", "is_no_decay", "met_at_zero", "through_asymptote_at_zero"]
 
 # Rates c that are tried. A slower decay is a straight line; a faster one leaves less than a quarter at scale 1, and the
 # value at zero would blow up with every shot.
@@ -41,12 +41,11 @@ def through_asymptote_at_zero(factors: tuple[float, ...], values: Tensor, asympt
 
 def is_no_decay(factors: tuple[float, ...], values: Tensor) -> Tensor:
     """Where values are no decay within the bounds of c: not monotone, or curved the wrong way; bool `(...)`."""
+    if is_even(factors):
+        first, second, spacing = _steps(factors, values)
+        return ~_decays(first, second, spacing)
     order = sorted(range(len(factors)), key=factors.__getitem__)
     steps = values[order].diff(dim=0)
-    if _is_even(factors):
-        ratio = steps[1] / steps[0]
-        spacing = (max(factors) - min(factors)) / 2
-        return ~((ratio > 0) & (ratio < math.exp(-_SLOWEST * spacing)))
     monotone = (steps > 0).all(0) | (steps < 0).all(0)
     return ~monotone | (_squared_residuals(_scales(factors, values), values).argmin(0) == 0)
 
@@ -54,14 +53,10 @@ def is_no_decay(factors: tuple[float, ...], values: Tensor) -> Tensor:
 def fitted_at_zero(factors: tuple[float, ...], values: Tensor) -> Tensor:
     """The least-squares fit of a, b and c at zero, with c within bounds.
 
-    Three factors at equal distances are met exactly, or the lower two of them where c is at its bound.
-
     Args:
         factors: λ, at least three.
         values: decays.
     """
-    if _is_even(factors):
-        return _met_at_zero(factors, values)
     scales, flat = _scales(factors, values), values.reshape(len(values), -1)
     rate = _searched_rate(scales, flat)
     u = torch.exp(-rate * scales[:, None])
@@ -70,11 +65,30 @@ def fitted_at_zero(factors: tuple[float, ...], values: Tensor) -> Tensor:
     return (flat.mean(0) + b * (1 - u.mean(0))).reshape(values.shape[1:])
 
 
-def _scales(factors: tuple[float, ...], values: Tensor) -> Tensor:
-    return torch.tensor(factors, dtype=torch.float64, device=values.device)
+def met_at_zero(factors: tuple[float, ...], values: Tensor, otherwise: Tensor) -> Tensor:
+    """The exponential through three points at equal distances, by the ratio of their two steps (Prony).
+
+    The lower two points are met where c is at its bound. A batch of values costs hardly more than its circuits, so
+    every operation counts: what is no decay is decided here too.
+
+    Args:
+        factors: λ, see `is_even`.
+        values: any.
+        otherwise: the result `(...)` where values are no decay.
+    """
+    first, second, spacing = _steps(factors, values)
+    decays = _decays(first.detach(), second.detach(), spacing)
+    # A step of 1 in place of the refused ones keeps NaN out of the gradient of the branch that is not taken.
+    step = torch.where(decays, first, 1.0)
+    decay = (second / step).clamp(math.exp(-_FASTEST * spacing), math.exp(-_SLOWEST * spacing))
+    lowest = min(factors)
+    power = lowest / spacing
+    left = decay if power == 1 else decay**power
+    share = left if power == 1 else left * (1 - decay) / (1 - left)
+    return torch.where(decays, values[factors.index(lowest)] + step / share, otherwise)
 
 
-def _is_even(factors: tuple[float, ...]) -> bool:
+def is_even(factors: tuple[float, ...]) -> bool:
     """Whether there are three factors at equal distances, as nearly always; their fit needs no search."""
     if len(factors) != 3:
         return False
@@ -82,14 +96,20 @@ def _is_even(factors: tuple[float, ...]) -> bool:
     return math.isclose(middle - low, high - middle, rel_tol=1e-12)
 
 
-def _met_at_zero(factors: tuple[float, ...], values: Tensor) -> Tensor:
-    """The exponential through three points at equal distances, by the ratio of their two steps (Prony)."""
-    low, middle, high = sorted(range(3), key=factors.__getitem__)
-    spacing = factors[middle] - factors[low]
-    step = values[low] - values[middle]
-    decay = ((values[middle] - values[high]) / step).clamp(math.exp(-_FASTEST * spacing), math.exp(-_SLOWEST * spacing))
-    first = decay ** (factors[low] / spacing)
-    return values[low] + step * (1 - first) / (first * (1 - decay))
+def _steps(factors: tuple[float, ...], values: Tensor) -> tuple[Tensor, Tensor, float]:
+    """Falls of the values between three factors at equal distances, and their distance."""
+    points = dict(zip(factors, values.unbind(0), strict=True))
+    low, middle, high = sorted(factors)
+    return points[low] - points[middle], points[middle] - points[high], middle - low
+
+
+def _decays(first: Tensor, second: Tensor, spacing: float) -> Tensor:
+    ratio = second / first
+    return (ratio > 0) & (ratio < math.exp(-_SLOWEST * spacing))
+
+
+def _scales(factors: tuple[float, ...], values: Tensor) -> Tensor:
+    return torch.tensor(factors, dtype=torch.float64, device=values.device)
 
 
 def _searched_rate(scales: Tensor, values: Tensor) -> Tensor:

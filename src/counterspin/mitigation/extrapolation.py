@@ -15,7 +15,13 @@ import torch
 from torch import Tensor
 
 from counterspin.errors import ConditionsError, UsageError
-from counterspin.mitigation.exponential_fit import fitted_at_zero, is_no_decay, through_asymptote_at_zero
+from counterspin.mitigation.exponential_fit import (
+    fitted_at_zero,
+    is_even,
+    is_no_decay,
+    met_at_zero,
+    through_asymptote_at_zero,
+)
 
 __all__ = ["Exponential", "Extrapolation", "Polynomial", "Richardson"]
 
@@ -106,8 +112,7 @@ class Richardson:
 
     def coefficients(self, factors: tuple[float, ...]) -> Tensor:
         """Lagrange's weights at zero, `(factors,)` float64."""
-        weights = [math.prod(b / (b - a) for b in factors if b != a) for a in factors]
-        return torch.tensor(weights, dtype=torch.float64)
+        return _lagrange(factors)
 
     def extrapolate(self, factors: tuple[float, ...], values: Tensor) -> Tensor:
         """The combination of `values` `(factors, ...)`."""
@@ -163,8 +168,11 @@ class Exponential:
 
     def extrapolate(self, factors: tuple[float, ...], values: Tensor) -> Tensor:
         """Values at zero noise of `values` `(factors, ...)`, computed in float64, given in the dtype of the values."""
-        exact, refused = values.double(), self.fallbacks(factors, values)
-        line = _combined(Polynomial().coefficients(factors), exact)
+        exact = values.double()
+        line = _combined(_least_squares(1, factors), exact)
+        if self.asymptote is None and is_even(factors):
+            return met_at_zero(factors, exact, line).to(values.dtype)
+        refused = self.fallbacks(factors, values)
         # A decay in place of the refused data keeps NaN out of the gradient of the branch that is not taken.
         scales = torch.tensor(factors, dtype=torch.float64, device=values.device)
         harmless = (self.asymptote or 0.0) + torch.exp(-scales).reshape(-1, *(1,) * (values.ndim - 1))
@@ -194,5 +202,11 @@ def _least_squares(order: int, factors: tuple[float, ...]) -> Tensor:
     return torch.linalg.pinv(powers)[0]
 
 
+@lru_cache(maxsize=256)
+def _lagrange(factors: tuple[float, ...]) -> Tensor:
+    weights = [math.prod(b / (b - a) for b in factors if b != a) for a in factors]
+    return torch.tensor(weights, dtype=torch.float64)
+
+
 def _combined(coefficients: Tensor, values: Tensor) -> Tensor:
-    return torch.tensordot(coefficients.to(values), values, dims=1)
+    return (coefficients.to(values) @ values.reshape(len(values), -1)).reshape(values.shape[1:])

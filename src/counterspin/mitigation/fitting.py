@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from counterspin.mitigation.clifford import rotation_angles
 from counterspin.noise import NoiseModel
 from counterspin.types import Cost
 
-__all__ = ["Fittable", "LooksAtSamples", "at_samples", "fit_to", "fitting_cost"]
+__all__ = ["Fittable", "LooksAtSamples", "at_samples", "fit_to", "fitting_cost", "looks_at_samples"]
 
 
 @runtime_checkable
@@ -37,8 +37,13 @@ class Fittable(Protocol):
 
 
 @runtime_checkable
-class LooksAtSamples(Protocol):
-    """A mitigation whose combination depends on the samples, not on their measured values alone."""
+class LooksAtSamples(Mitigation, Protocol):
+    """A mitigation whose combination may depend on the samples, not on their measured values alone."""
+
+    @property
+    def looks_at_samples(self) -> bool:
+        """Whether it does."""
+        ...
 
     def at(self, circuit: Circuit, angles: Tensor, inputs: Tensor, /) -> Mitigation:
         """The mitigation for a batch of samples with all their angles, attached to autograd for both."""
@@ -81,9 +86,20 @@ def fit_to(
 
 def at_samples(mitigation: Mitigation, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Mitigation:
     """The mitigation told the samples whose values it will combine, or itself where it does not look at them."""
-    if not isinstance(mitigation, LooksAtSamples):
+    if not looks_at_samples(mitigation):
         return mitigation
     return mitigation.at(circuit, rotation_angles(circuit, inputs, weights), inputs)
+
+
+def looks_at_samples(mitigation: Mitigation) -> TypeGuard[LooksAtSamples]:
+    """Whether it must be told the samples before it combines their values.
+
+    Example:
+        >>> from counterspin.mitigation.learned import LearnedMitigation
+        >>> looks_at_samples(LearnedMitigation()), looks_at_samples(LearnedMitigation(features="angles"))
+        (False, True)
+    """
+    return isinstance(mitigation, LooksAtSamples) and mitigation.looks_at_samples
 
 
 def fitting_cost(mitigation: Mitigation) -> Cost:

@@ -14,7 +14,6 @@ from torch import Tensor
 from counterspin.circuits import Circuit, Measurement
 from counterspin.errors import ConditionsError, UsageError
 from counterspin.mitigation.base import Mitigation, Variant, constructed
-from counterspin.mitigation.clifford import near_clifford
 from counterspin.mitigation.features import FEATURES, circuit_features
 from counterspin.mitigation.linear_fit import FixedLinear
 from counterspin.mitigation.regressors import Predictor, Regressor, Ridge
@@ -41,7 +40,7 @@ class LearnedMitigation:
         kept: share of non-Clifford rotations left in them; 1: the circuit itself at the training samples.
         replacement: how the others are replaced, see `near_clifford`.
         predictor: what was fitted; None: not fitted yet.
-        samples: circuit features of the samples at hand, `(batch, features)`; None: not told.
+        told: circuit features of the samples at hand, `(batch, features)`; None: not told.
         gain: growth of the variance of the value that grows most, from independent noisy values of one variance; the
             mean over the training circuits.
         cost: what the training circuits took.
@@ -66,7 +65,7 @@ class LearnedMitigation:
     kept: float = 0.5
     replacement: str = "sampled"
     predictor: Predictor | None = None
-    samples: Tensor | None = None
+    told: Tensor | None = None
     gain: float = 1.0
     cost: Cost = field(default_factory=Cost)
 
@@ -89,6 +88,11 @@ class LearnedMitigation:
     def linear(self) -> bool:
         """Whether it combines values linearly with fixed coefficients: ridge without circuit features."""
         return isinstance(self.regressor, Ridge) and self.features == "none"
+
+    @property
+    def looks_at_samples(self) -> bool:
+        """Whether it looks at circuit features."""
+        return self.features != "none"
 
     @property
     def fitting_cost(self) -> Cost:
@@ -117,15 +121,14 @@ class LearnedMitigation:
             generator: makes the training circuits, draws their shots, and what else the regressor draws.
             shots: per training circuit, setting and variant; None: exact noisy values.
         """
-        circuits = near_clifford(
-            circuit, inputs, weights, count=self.training, kept=self.kept, replacement=self.replacement,
-            generator=generator,
+        data = training_set(
+            self.variants, circuit, inputs, weights, noise, measurement, count=self.training, kept=self.kept,
+            replacement=self.replacement, generator=generator, shots=shots,
         )  # fmt: skip
-        data = training_set(self.variants, circuits, measurement, noise, shots=shots, generator=generator)
-        features = circuit_features(self.features, circuit, circuits.angles, circuits.inputs)
+        features = circuit_features(self.features, circuit, data.circuits.angles, data.circuits.inputs)
         predictor = self.regressor.fit(data.noisy, features, data.exact, generator=generator)
         gain = _gain(predictor, data.noisy, features)
-        return replace(self, predictor=predictor, samples=None, gain=gain, cost=data.cost)
+        return replace(self, predictor=predictor, told=None, gain=gain, cost=data.cost)
 
     def at(self, circuit: Circuit, angles: Tensor, inputs: Tensor) -> LearnedMitigation:
         """The same mitigation, told the samples whose values it will combine, attached to autograd for them.
@@ -137,7 +140,7 @@ class LearnedMitigation:
         """
         if self.features == "none":
             return self
-        return replace(self, samples=circuit_features(self.features, circuit, angles, inputs))
+        return replace(self, told=circuit_features(self.features, circuit, angles, inputs))
 
     def construct(self, circuit: Circuit, noise: NoiseModel) -> tuple[Variant, ...]:
         """The variants it looks at."""
@@ -152,13 +155,13 @@ class LearnedMitigation:
         predictor = self._fitted()
         if self.features == "none":
             return predictor(values, values.new_zeros(values.shape[1], 0))
-        if self.samples is None or len(self.samples) != values.shape[1]:
-            told = "none" if self.samples is None else len(self.samples)
+        if self.told is None or len(self.told) != values.shape[1]:
+            known = "none" if self.told is None else len(self.told)
             raise UsageError(
-                f"{self.name} looks at the circuits of {values.shape[1]} samples and was told {told}; call "
+                f"{self.name} looks at the circuits of {values.shape[1]} samples and was told {known}; call "
                 "at(circuit, angles, inputs) with these samples first."
             )
-        return predictor(values, self.samples)
+        return predictor(values, self.told)
 
     def linear_map(self, variants: int, values: int) -> tuple[Tensor, Tensor]:
         """The coefficients of ridge as diagonal matrices.

@@ -112,6 +112,10 @@ class PEC:
         r""":math:`\gamma^2`."""
         return self.one_norm(circuit, noise) ** 2
 
+    def shares(self, circuit: Circuit, noise: NoiseModel) -> int:
+        r"""The circuits that are drawn; the limit of infinitely many gets :math:`1/\gamma^2` of the shots."""
+        return round(self.shot_factor(circuit, noise)) if self.samples is None else self.samples
+
     def _drawn(self, circuit: Circuit, noise: NoiseModel, written: NoiseModel, one_norm: float) -> Iterator[Variant]:
         samples, generator = self.samples or 0, torch.Generator().manual_seed(self.seed)
         signs = torch.ones(samples, dtype=torch.float64)

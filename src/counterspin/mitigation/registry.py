@@ -9,6 +9,7 @@ from typing import Any
 from counterspin.errors import UsageError
 from counterspin.mitigation.base import Mitigation
 from counterspin.mitigation.cdr import CDR
+from counterspin.mitigation.combined import Combined
 from counterspin.mitigation.decoupling import Decoupling
 from counterspin.mitigation.extrapolation import Exponential, Polynomial, Richardson
 from counterspin.mitigation.learned import LearnedMitigation
@@ -43,7 +44,7 @@ class MitigationEntry:
     def options(self) -> dict[str, Any]:
         """What can be changed, with its default."""
         made = self.make()
-        hidden = ("fitted", "predictor", "samples", "gain", "selection", "cost", "calibration")
+        hidden = ("fitted", "predictor", "told", "gain", "selection", "cost", "calibration")
         return (
             {f.name: getattr(made, f.name) for f in fields(made) if f.name not in hidden} if is_dataclass(made) else {}
         )
@@ -53,16 +54,20 @@ def by_name(name: str, **options: Any) -> Mitigation:
     """The mitigation of a name; one that learns is still to be fitted.
 
     Args:
-        name: one of `MITIGATIONS`.
-        options: fields of the technique that differ from their default.
+        name: one of `MITIGATIONS`, or several of them joined by `+` in any order, see `Combined`.
+        options: fields of the technique that differ from their default; none for several.
 
     Raises:
-        UsageError: an unknown name or option.
+        UsageError: an unknown name or option, or names that cannot be combined.
 
     Example:
         >>> by_name("zne", scale_factors=(1.0, 3.0), extrapolation=Polynomial()).scale_factors
         (1.0, 3.0)
+        >>> by_name("readout + zne").name
+        'zne (richardson) + readout:tensored'
     """
+    if "+" in name:
+        return _combined(name, options)
     entry = MITIGATIONS.get(name)
     if entry is None:
         raise UsageError(f"mitigation {name!r} is unknown; allowed: {', '.join(MITIGATIONS)}.")
@@ -75,9 +80,27 @@ def by_name(name: str, **options: Any) -> Mitigation:
     return replace(made, **options) if options else made
 
 
+def _combined(text: str, options: dict[str, Any]) -> Combined:
+    names = [name.strip() for name in text.split("+")]
+    unknown = [name for name in names if name not in MITIGATIONS]
+    if unknown:
+        raise UsageError(
+            f"mitigation {text!r} joins {unknown[0]!r}, which is unknown; allowed with '+': {', '.join(_JOINED)}."
+        )
+    if options:
+        raise UsageError(
+            f"mitigation {text!r} is given the options {', '.join(sorted(options))}; make its parts one by one and "
+            "join them with Combined(parts=...)."
+        )
+    return Combined(parts=tuple(by_name(name) for name in names))
+
+
 def _auto() -> AutoMitigation:
     # "none" first: what does not help is not chosen.
-    tried = ("readout", "zne", "zne:linear", "zne:exponential", "pec", "cdr", "cdr:zne", "learned", "learned:mlp")
+    tried = (
+        "readout", "zne", "zne:linear", "zne:exponential", "pec", "cdr", "cdr:zne", "learned", "learned:mlp",
+        "readout+zne", "readout+pec",
+    )  # fmt: skip
     return AutoMitigation(candidates={"none": Unmitigated(), **{name: by_name(name) for name in tried}})
 
 
@@ -173,3 +196,4 @@ _ENTRIES = (
     ),
 )
 MITIGATIONS: dict[str, MitigationEntry] = {entry.name: entry for entry in _ENTRIES}
+_JOINED = tuple(name for name in MITIGATIONS if name != "auto")

@@ -181,7 +181,7 @@ class MultilayerPerceptron:
             raise UsageError(
                 f"validation is {self.validation}; it is a share of the training circuits, between 0 and 1."
             )
-        if self.hidden < 1 or self.steps < 1 or self.patience < 1:
+        if min(self.hidden, self.steps, self.patience) < 1:
             raise UsageError(
                 f"hidden is {self.hidden}, steps {self.steps} and patience {self.patience}; give whole numbers from 1."
             )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,78 +11,18 @@ from torch import Tensor
 from counterspin.circuits import Circuit, Measurement
 from counterspin.errors import ConditionsError, InputError, UsageError
 from counterspin.mitigation.base import Mitigation, Variant, constructed
+from counterspin.mitigation.candidates import Candidate, Selection
 from counterspin.mitigation.clifford import TrainingCircuits, near_clifford
-from counterspin.mitigation.fitting import LooksAtSamples, fit_to, fitting_cost
-from counterspin.mitigation.validation import Errors, mitigation_errors
+from counterspin.mitigation.cost import shares
+from counterspin.mitigation.fitting import fit_to, fitting_cost, looks_at_samples
+from counterspin.mitigation.validation import mitigation_errors
 from counterspin.noise import NoiseModel
 from counterspin.types import Cost
 
-__all__ = ["AutoMitigation", "Candidate", "Selection", "select"]
+__all__ = ["AutoMitigation", "select"]
 
 # Of a choice for infinitely many shots, which would always go to the technique with the least bias at any price.
 _BUDGET = 4096
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Candidate:
-    """What was found about one technique.
-
-    Args:
-        name: under which it was tried.
-        mitigation: the technique, fitted; None: it refused.
-        errors: on the validation circuits, with the shots of the selection; None: it refused.
-        circuits: variants per sample and setting.
-        overhead: how many times the shots reach the standard error of an unmitigated value.
-        fitting: circuits and shots of its training or calibration, spent once and not part of the budget.
-        refused: why it cannot be used here, one sentence.
-    """
-
-    name: str
-    mitigation: Mitigation | None
-    errors: Errors | None = None
-    circuits: int = 0
-    overhead: float = 1.0
-    fitting: Cost = field(default_factory=Cost)
-    refused: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Selection:
-    """The outcome of a selection; every candidate is reported.
-
-    Args:
-        chosen: name of the best candidate.
-        candidates: all of them, in the order in which they were given.
-        shots: the budget per circuit and setting, shared by the variants of a technique.
-        validated: number of validation circuits.
-    """
-
-    chosen: str
-    candidates: tuple[Candidate, ...]
-    shots: int
-    validated: int
-
-    @property
-    def best(self) -> Mitigation:
-        """The chosen technique, fitted."""
-        return next(c.mitigation for c in self.candidates if c.name == self.chosen and c.mitigation is not None)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One row of JSON values per candidate."""
-        return [
-            {
-                "mitigation": c.name,
-                "chosen": c.name == self.chosen,
-                "error": None if c.errors is None else c.errors.total,
-                "bias": None if c.errors is None else c.errors.bias,
-                "circuits": c.circuits,
-                "overhead": c.overhead,
-                "fitting_circuits": c.fitting.circuits,
-                "fitting_shots": c.fitting.shots,
-                "refused": c.refused,
-            }
-            for c in self.candidates
-        ]
 
 
 def select(
@@ -153,7 +92,7 @@ def _validated(
     budget: int,
     generator: torch.Generator,
 ) -> Candidate:
-    told = fitted.at(circuit, checks.angles, checks.inputs) if isinstance(fitted, LooksAtSamples) else fitted
+    told = fitted.at(circuit, checks.angles, checks.inputs) if looks_at_samples(fitted) else fitted
     errors = mitigation_errors(
         told, checks.circuit, checks.inputs, checks.weights, measurement, noise, shots=budget, generator=generator
     )
@@ -190,6 +129,11 @@ class AutoMitigation:
         return self.selection is not None and self.selection.best.linear
 
     @property
+    def looks_at_samples(self) -> bool:
+        """Whether the chosen technique does."""
+        return self.selection is not None and looks_at_samples(self.selection.best)
+
+    @property
     def fitting_cost(self) -> Cost:
         """What fitting and validating cost: every candidate spends the budget on every validation circuit."""
         if self.selection is None:
@@ -219,7 +163,7 @@ class AutoMitigation:
     def at(self, circuit: Circuit, angles: Tensor, inputs: Tensor) -> Mitigation:
         """The chosen technique, told the samples where it looks at them."""
         chosen = self._chosen()
-        return chosen.at(circuit, angles, inputs) if isinstance(chosen, LooksAtSamples) else chosen
+        return chosen.at(circuit, angles, inputs) if looks_at_samples(chosen) else chosen
 
     def construct(self, circuit: Circuit, noise: NoiseModel) -> tuple[Variant, ...]:
         """The variants of the chosen technique."""
@@ -236,6 +180,10 @@ class AutoMitigation:
     def shot_factor(self, circuit: Circuit, noise: NoiseModel) -> float:
         """That of the chosen technique."""
         return self._chosen().shot_factor(circuit, noise)
+
+    def shares(self, circuit: Circuit, noise: NoiseModel) -> int:
+        """How many circuits of the chosen technique share the shots."""
+        return shares(self._chosen(), circuit, noise)
 
     def _chosen(self) -> Mitigation:
         if self.selection is None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from counterspin.circuits import Measurement, Readout
-from counterspin.mitigation.base import Mitigation, variant_values
-from counterspin.mitigation.clifford import TrainingCircuits
+from counterspin.circuits import Circuit, Measurement, Readout
+from counterspin.mitigation.base import Mitigation
+from counterspin.mitigation.clifford import TrainingCircuits, near_clifford
+from counterspin.mitigation.values import variant_values
 from counterspin.noise import NoiseModel
 from counterspin.simulation.measurement import settings
 from counterspin.simulation.run import run
@@ -23,11 +24,13 @@ class TrainingSet:
     """Values of training circuits, detached.
 
     Args:
+        circuits: the training circuits.
         noisy: `(variants, count, values)` float64.
         exact: the same circuits without noise, `(count, values)` float64.
         cost: circuits and shots of the noisy ones; the exact ones are computed.
     """
 
+    circuits: TrainingCircuits
     noisy: Tensor
     exact: Tensor
     cost: Cost
@@ -36,23 +39,39 @@ class TrainingSet:
 @torch.no_grad()
 def training_set(
     mitigation: Mitigation,
-    circuits: TrainingCircuits,
-    measurement: Measurement,
+    circuit: Circuit,
+    inputs: Tensor,
+    weights: Tensor,
     noise: NoiseModel,
+    measurement: Measurement,
     *,
+    count: int,
+    kept: float,
+    replacement: str,
+    generator: torch.Generator,
     shots: int | None = None,
-    generator: torch.Generator | None = None,
 ) -> TrainingSet:
-    """Run every variant of the training circuits, all circuits as one batch, and simulate them without noise.
+    """Make training circuits, run every variant of them as one batch, and simulate them without noise.
 
     Args:
         mitigation: whose variants are run; its `combine` is not used.
-        circuits: the training circuits.
-        measurement: what is measured.
+        circuit: what will be mitigated.
+        inputs: samples `(batch, inputs)` the training circuits are made of.
+        weights: `(weights,)`.
         noise: what the circuits run under.
+        measurement: what is measured.
+        count: number of training circuits.
+        kept: share of non-Clifford rotations left in them.
+        replacement: how the others are replaced, see `near_clifford`.
+        generator: makes the circuits and draws their shots.
         shots: measurements per circuit, setting and variant; None: exact noisy values.
-        generator: of the shots.
+
+    Raises:
+        UsageError, InputError: as of `near_clifford`.
     """
+    circuits = near_clifford(
+        circuit, inputs, weights, count=count, kept=kept, replacement=replacement, generator=generator
+    )
     variants = mitigation.construct(circuits.circuit, noise)
     noisy = [
         variant_values(v, circuits.inputs, circuits.weights, measurement, shots=shots, generator=generator)
@@ -61,4 +80,4 @@ def training_set(
     exact = run(circuits.circuit, circuits.inputs, circuits.weights, Readout(measurement))
     runs = len(variants) * circuits.count * len(settings(measurement, circuits.circuit.qubits))
     cost = Cost(circuits=runs, shots=runs * (shots or 0), jobs=int(shots is not None))
-    return TrainingSet(noisy=torch.stack(noisy), exact=exact, cost=cost)
+    return TrainingSet(circuits=circuits, noisy=torch.stack(noisy), exact=exact, cost=cost)

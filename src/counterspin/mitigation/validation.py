@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from counterspin.circuits import Circuit, Measurement, Readout
-from counterspin.errors import UsageError
-from counterspin.mitigation.base import Mitigation, constructed, mitigated_values
-from counterspin.mitigation.pec import PEC
+from counterspin.mitigation.base import Mitigation
+from counterspin.mitigation.cost import shots_per_variant
+from counterspin.mitigation.values import mitigated_values
 from counterspin.noise import NoiseModel
 from counterspin.simulation.run import run
 
-__all__ = ["Errors", "mitigation_errors", "shots_per_variant"]
+__all__ = ["Errors", "mitigation_errors"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,28 +80,3 @@ def mitigation_errors(
         bias=float((unlimited - exact).square().mean().sqrt()),
         worst=float((measured - exact).abs().max()),
     )
-
-
-def shots_per_variant(mitigation: Mitigation, circuit: Circuit, noise: NoiseModel, shots: int) -> int:
-    r"""Equal shares of `shots` for the variants of a mitigation, rounded down.
-
-    The limit of infinitely many circuits of probabilistic error cancellation is one variant that no device can run: it
-    gets :math:`1/\gamma^2` of the shots, which gives its values the spread that the drawn circuits would have.
-
-    Raises:
-        UsageError: fewer shots than variants.
-
-    Example:
-        >>> from counterspin.mitigation.zne import ZNE
-        >>> shots_per_variant(ZNE(), Circuit(1), NoiseModel(), 100)
-        33
-    """
-    shares = len(constructed(mitigation, circuit, noise))
-    if isinstance(mitigation, PEC) and mitigation.samples is None:
-        shares = round(mitigation.shot_factor(circuit, noise))
-    if shots < shares:
-        raise UsageError(
-            f"shots is {shots}, to be shared by {shares} circuits of mitigation {mitigation.name}; give at least "
-            f"{shares}, or use a technique with less overhead."
-        )
-    return shots // shares

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,15 +12,42 @@ from counterspin.errors import UsageError
 from counterspin.mitigation.base import Mitigation
 from counterspin.mitigation.fitting import fit_to
 from counterspin.mitigation.registry import by_name
-from counterspin.models.noisy import CircuitPlacement, NoisyClassifier
+from counterspin.models.noisy import NoisyClassifier
+from counterspin.models.noisy_circuit import CircuitPlacement
 from counterspin.noise import NoiseModel
 
-__all__ = ["mitigated"]
+__all__ = ["TrainedOn", "mitigated"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedOn:
+    """A mitigation with samples of its own to learn from: a model's training data, not the samples it is judged on.
+
+    Args:
+        mitigation: a technique or its name.
+        x: `(batch, features)`; labels are not needed.
+
+    Raises:
+        UsageError: no sample.
+    """
+
+    mitigation: Mitigation | str
+    x: Tensor
+
+    def __post_init__(self) -> None:
+        """Refuse empty training data."""
+        if self.x.ndim != 2 or not len(self.x):
+            raise UsageError(f"x of TrainedOn has shape {tuple(self.x.shape)}; give (samples, features), at least one.")
+
+    @property
+    def name(self) -> str:
+        """That of the mitigation."""
+        return self.mitigation if isinstance(self.mitigation, str) else self.mitigation.name
 
 
 def mitigated(
     model: Any,
-    mitigation: Mitigation | str,
+    mitigation: Mitigation | TrainedOn | str,
     x: Tensor,
     *,
     noise: NoiseModel | None = None,
@@ -36,7 +64,7 @@ def mitigated(
     Args:
         model: a classifier that shows its circuit, or a `NoisyClassifier` without mitigation, whose noise is kept.
         mitigation: a technique or its name; one that learns is fitted.
-        x: samples `(batch, features)` of which training circuits are made.
+        x: samples `(batch, features)` of which training circuits are made, if it has none of its own (`TrainedOn`).
         noise: what the circuit runs under, for a model without noise of its own.
         placement: the circuit as a device runs it, for the same.
         shots: per training or calibration circuit; None: infinitely many.
@@ -57,6 +85,8 @@ def mitigated(
         >>> bool((model(x) - body(x)).abs().max() < 0.01)
         True
     """
+    if isinstance(mitigation, TrainedOn):
+        mitigation, x = mitigation.mitigation, mitigation.x.to(x)
     technique = by_name(mitigation) if isinstance(mitigation, str) else mitigation
     noisy = _noisy(model, noise, placement)
     with torch.no_grad():
@@ -71,15 +101,7 @@ def mitigated(
         generator=torch.Generator().manual_seed(0) if generator is None else generator,
         shots=shots,
     )
-    return NoisyClassifier(
-        noisy.body,
-        noise=noisy.noise,
-        placement=noisy.placement,
-        mitigation=fitted,
-        preparation="simulated" if noisy.simulated_preparation else "ideal",
-        seed=noisy.seed,
-        engine=noisy.engine,
-    )
+    return noisy.around(noisy.body, mitigation=fitted)
 
 
 def _noisy(model: Any, noise: NoiseModel | None, placement: CircuitPlacement | None) -> NoisyClassifier:

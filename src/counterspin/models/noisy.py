@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from counterspin.circuits import Circuit, Measurement, Readout
-from counterspin.errors import CapabilityError, ConditionsError, ModelError, UsageError
-from counterspin.mitigation.base import Mitigation, fold_mitigated, mitigated_values, mitigation_cost
-from counterspin.mitigation.description import described
-from counterspin.mitigation.fitting import at_samples
-from counterspin.mitigation.validation import shots_per_variant
-from counterspin.noise import NoiseModel, Placed
+from counterspin.circuits import Readout
+from counterspin.errors import ConditionsError, UsageError
+from counterspin.mitigation.base import Mitigation
+from counterspin.models.folded_forms import FoldedForms
+from counterspin.models.noisy_circuit import CircuitPlacement, noisy_circuit
+from counterspin.models.noisy_scores import noisy_observables, noisy_price, noisy_scores
+from counterspin.models.noisy_words import noisy_words
+from counterspin.noise import NoiseModel
 from counterspin.simulation import (
     FOLDED_QUBITS,
     EffectiveObservables,
@@ -21,40 +22,14 @@ from counterspin.simulation import (
     check_engine,
     checked_inputs,
     engine_name,
-    fold,
     folded_scores,
     noise_engine,
     noisy_density,
-    run,
 )
-from counterspin.simulation.measurement import settings
-from counterspin.simulation.preparation import prepared_circuit, prepared_inputs
-from counterspin.types import Box, Cost, HasChannels, HasCircuit, HasEffectiveObservables, Outputs
+from counterspin.simulation.preparation import prepared_inputs
+from counterspin.types import Box, Cost, HasEffectiveObservables, Outputs
 
-__all__ = ["CircuitPlacement", "NoisyClassifier"]
-
-_PREPARATIONS = ("ideal", "simulated")
-# Channels whose places are printed.
-_SHOWN = 16
-
-
-@runtime_checkable
-class CircuitPlacement(Protocol):
-    """A circuit as a device runs it (`counterspin.noise.devices`)."""
-
-    @property
-    def circuit(self) -> Circuit:
-        """The device's gates; inputs and weights are those of the circuit that was placed."""
-        ...
-
-    @property
-    def noise(self) -> NoiseModel:
-        """The device's noise for that circuit."""
-        ...
-
-    def measured(self, measurement: Measurement, /) -> Measurement:
-        """A measurement of the qubits where they end."""
-        ...
+__all__ = ["NoisyClassifier"]
 
 
 class NoisyClassifier(nn.Module):
@@ -84,7 +59,7 @@ class NoisyClassifier(nn.Module):
         ModelError: a placement of another circuit.
 
     Example:
-        >>> from counterspin.circuits import PauliExpectations, feature
+        >>> from counterspin.circuits import Circuit, PauliExpectations, feature
         >>> from counterspin.models.quantum import QuantumClassifier
         >>> from counterspin.noise.channels import after_every_gate, depolarizing
         >>> circuit = Circuit(2).add("RY", 0, feature(0)).add("CNOT", (0, 1))
@@ -111,38 +86,16 @@ class NoisyClassifier(nn.Module):
         engine: str = "auto",
     ) -> None:
         super().__init__()
-        if not isinstance(body, HasCircuit) or isinstance(body, HasChannels):
-            has = "runs under noise of its own" if isinstance(body, HasCircuit) else "shows no circuit"
-            raise CapabilityError(
-                f"model ({type(body).__name__}) {has}, and noise acts in one bare circuit; give a quantum classifier, "
-                "or one behind a classical front."
-            )
-        if noise is None:
-            if placement is None:
-                raise UsageError("noise is None and there is no placement to take it from; give a NoiseModel.")
-            noise = placement.noise
-        if preparation not in _PREPARATIONS:
-            raise UsageError(f"preparation is {preparation!r}; allowed: {', '.join(_PREPARATIONS)}.")
+        found = noisy_circuit(body, noise=noise, placement=placement, preparation=preparation)
         self.body: Any = body
         self.simulated_preparation = preparation == "simulated"
-        own = prepared_circuit(body.circuit) if self.simulated_preparation else body.circuit
         self.placement = placement
-        self.circuit: Circuit = own if placement is None else placement.circuit
-        sizes = [(c.inputs, c.weights, c.amplitudes) for c in (own, self.circuit)]
-        if sizes[0] != sizes[1]:
-            raise ModelError(
-                f"placement runs a circuit of {self.circuit.inputs} inputs and {self.circuit.weights} weights, and the "
-                f"model's has {own.inputs} and {own.weights}; place the circuit that this model runs."
-            )
-        self.noise = noise
-        self.channels: tuple[Placed, ...] = self.noise.place(self.circuit)
-        self.noise.readout_errors(self.circuit.qubits)
+        self.circuit, self.noise, self.channels = found.circuit, found.noise, found.channels
         self.mitigation = mitigation
         self.seed = seed
         self.engine = check_engine(engine)
         self._inside: list[NoisyClassifier] = []
-        self._folded: tuple[Tensor, EffectiveObservables] | None = None
-        self._forms: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+        self._kept = FoldedForms()
         self.train(bool(getattr(body, "training", False)))
 
     @property
@@ -198,7 +151,7 @@ class NoisyClassifier(nn.Module):
         """Scores `(batch, classes)` of `x` `(batch, features)`."""
         if self._is_folded():
             inputs = checked_inputs(self.circuit, self.circuit_inputs(x))
-            return folded_scores(inputs, self._stacked_forms(inputs))
+            return folded_scores(inputs, self._kept.stacked(inputs, self._changing(), self._fold))
         return self._scores(x, None, torch.Generator().manual_seed(self.seed))
 
     def sample(
@@ -220,26 +173,19 @@ class NoisyClassifier(nn.Module):
             return self._scores(x, shots, generator)
 
     def inside(self, body: Any) -> NoisyClassifier:
-        """This noise around another classifier of the same circuit, of which the last one is kept.
-
-        Args:
-            body: for example the one inside an affine map.
-        """
+        """This noise around another classifier of the same circuit, as inside an affine map; the last one is kept."""
         # In a list, so that its parameters are not registered a second time.
         if not self._inside or self._inside[0].body is not body:
-            preparation = "simulated" if self.simulated_preparation else "ideal"
-            self._inside = [
-                NoisyClassifier(
-                    body,
-                    noise=self.noise,
-                    placement=self.placement,
-                    mitigation=self.mitigation,
-                    preparation=preparation,
-                    seed=self.seed,
-                    engine=self.engine,
-                )
-            ]
+            self._inside = [self.around(body)]
         return self._inside[0]
+
+    def around(self, body: Any, *, mitigation: Mitigation | None = None) -> NoisyClassifier:
+        """A new classifier: this noise around another body, with this mitigation or another one."""
+        return NoisyClassifier(
+            body, noise=self.noise, placement=self.placement,
+            mitigation=self.mitigation if mitigation is None else mitigation,
+            preparation="simulated" if self.simulated_preparation else "ideal", seed=self.seed, engine=self.engine,
+        )  # fmt: skip
 
     def density(self, x: Tensor) -> Tensor:
         """Density matrices `(batch, D, D)` complex128 behind the last gate, at most 8 qubits; attached to autograd.
@@ -262,7 +208,7 @@ class NoisyClassifier(nn.Module):
                 f"model ({type(self.body).__name__}) under noise has no effective observables, since its circuit takes "
                 "computed inputs; use a bound for any model."
             )
-        return self._observables()
+        return self._kept.observables(self._changing(), self._fold)
 
     def runs_on(self) -> str:
         """What computes the scores on the CPU, for example `compiled (v4), transfer`."""
@@ -271,76 +217,32 @@ class NoisyClassifier(nn.Module):
 
     def call_price(self, rows: int) -> Cost:
         """What one call on `rows` rows costs on a device."""
-        count = len(settings(self.readout.measurement, self.circuit.qubits))
-        if self.mitigation is None:
-            return Cost(forwards=rows, circuits=rows * count)
-        return mitigation_cost(self.mitigation, self.circuit, self.noise, rows, None, count)
+        return noisy_price(self.circuit, self.readout, self.noise, self.mitigation, rows)
 
     def extra_repr(self) -> str:
         """What tells two models of one circuit apart."""
-        places = [f"{p.channel.name} after gate {p.after} on {p.qubits}" for p in self.channels[:_SHOWN]]
-        rest = len(self.channels) - len(places)
-        parts = [*places, *([f"{rest} more channels"] if rest else [])]
-        if self.noise.global_depolarizing:
-            parts.append(f"global depolarizing {self.noise.global_depolarizing:g}")
-        if (errors := self.noise.readout_errors(self.circuit.qubits)) is not None:
-            parts.append(f"readout flips {errors.flips}")
-        if self.simulated_preparation:
-            parts.append("preparation simulated")
-        if self.mitigation is not None:
-            parts.append(
-                "mitigation " + described(self.mitigation, self.circuit, self.noise, self.readout.measurement.values)
-            )
-        return ", ".join(parts)
+        return noisy_words(
+            self.circuit, self.noise, self.channels, self.readout.measurement, self.mitigation,
+            simulated_preparation=self.simulated_preparation,
+        )  # fmt: skip
 
     def _scores(self, x: Tensor, shots: int | None, generator: torch.Generator) -> Tensor:
-        circuit, noise, readout, weights = self.circuit, self.noise, self.readout, self.weights
-        inputs = self.circuit_inputs(x)
-        if self.mitigation is None:
-            return run(
-                circuit, inputs, weights, readout, noise=noise, shots=shots, generator=generator, engine=self.engine
-            )
-        told = at_samples(self.mitigation, circuit, inputs, weights)
-        each = None if shots is None else shots_per_variant(told, circuit, noise, shots)
-        values = mitigated_values(
-            told,
-            circuit,
-            inputs,
-            weights,
-            readout.measurement,
-            noise,
-            shots=each,
-            generator=generator,
-            engine=self.engine,
-        )
-        return readout.scores(values)
+        return noisy_scores(
+            self.circuit, self.circuit_inputs(x), self.weights, self.readout, self.noise, self.mitigation,
+            shots=shots, generator=generator, engine=self.engine,
+        )  # fmt: skip
 
-    def _observables(self) -> EffectiveObservables:
-        # Compared by value: tensors may be replaced or written through `.data`, which no version counter shows.
+    def _changing(self) -> list[Tensor]:
+        """What the folded forms are made of."""
         head = self.readout.head
-        tensors = [self.weights, *(vars(head).values() if head is not None else ())]
-        values = torch.cat([t.detach().flatten().to("cpu", torch.float64) for t in tensors])
-        if self._folded is None or not torch.equal(self._folded[0], values):
-            weights = self.weights.detach()
-            if self.mitigation is None:
-                found = fold(self.circuit, weights, self.readout, self.noise)
-            else:
-                found = fold_mitigated(self.mitigation, self.circuit, weights, self.readout, self.noise)
-            self._folded, self._forms = (values, found), {}
-        return self._folded[1]
+        return [self.weights, *(vars(head).values() if head is not None else ())]
+
+    def _fold(self) -> EffectiveObservables:
+        return noisy_observables(self.circuit, self.weights.detach(), self.readout, self.noise, self.mitigation)
 
     def _is_folded(self) -> bool:
         # With a trainable parameter left, folding would silently cut its gradient.
         trainable = isinstance(self.body, nn.Module) and any(p.requires_grad for p in self.body.parameters())
         amplitudes = self.circuit.amplitudes is not None and not self.circuit.depends_on_inputs_by_gates
-        linear = self.mitigation is None or self.mitigation.linear
-        small = self.circuit.qubits <= FOLDED_QUBITS
-        return amplitudes and linear and small and not trainable and self.method.exact
-
-    def _stacked_forms(self, x: Tensor) -> Tensor:
-        """Forms of all classes side by side in the precision of `x`, `(features, classes * features)`."""
-        observables = self._observables()
-        key = (x.dtype, x.device)
-        if key not in self._forms:
-            self._forms[key] = observables.stacked(x)
-        return self._forms[key]
+        folds = self.circuit.qubits <= FOLDED_QUBITS and (self.mitigation is None or self.mitigation.linear)
+        return amplitudes and folds and not trainable and self.method.exact

@@ -28,7 +28,9 @@ class ReadoutErrors:
     Args:
         flips: for each qubit `(P(read 1 | 0), P(read 0 | 1))`.
         pairs: `((a, b), confusion)`: qubits read with correlated errors, with a `(4, 4)` float64 matrix in place of
-            their flips, qubit `a` the most significant bit.
+            their flips, qubit `a` the most significant bit. What is
+            read of one then hangs on its partner even where that is not part of the measured string, and on the basis
+            the partner is turned to: Z, or what other strings of the same setting need.
 
     Raises:
         UsageError: no qubit, probabilities outside [0, 1], a qubit in two pairs or outside the qubits.
@@ -86,6 +88,24 @@ class ReadoutErrors:
                 rows = [[1 - up, down], [up, 1 - down]]
                 parts.append(((qubit,), torch.tensor(rows, dtype=torch.float64)))
         return parts
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of numbers under these errors must be told, as sentences; nothing for ordinary ones.
+
+        Example:
+            >>> ReadoutErrors.uniform((0.7, 0.6), 2).notes[0].partition(" (")[0]
+            'Qubits 0, 1 are read wrong more often than right'
+        """
+        worse = {qubit: rate for qubit, rate in enumerate(self._rates()) if rate > 1}
+        if not worse:
+            return ()
+        named, rate = ", ".join(map(str, worse)), max(worse.values())
+        who = f"Qubit {named} is" if len(worse) == 1 else f"Qubits {named} are"
+        return (
+            f"{who} read wrong more often than right (P(1|0) + P(0|1) = {rate:g}, beyond 1): its outcomes are as good "
+            "as swapped, which is hardly what was meant; check the two probabilities.",
+        )
 
     def matrix(self) -> Tensor:
         """The confusion matrix of all outcomes, `(2**n, 2**n)` float64, qubit 0 the most significant bit.
@@ -149,6 +169,15 @@ class ReadoutErrors:
             flips.append((up / rate * grown, down / rate * grown) if rate else (0.0, 0.0))
         pairs = tuple((qubits, _confusion_power(qubits, confusion, factor)) for qubits, confusion in self.pairs)
         return ReadoutErrors(flips=tuple(flips), pairs=pairs)
+
+    def _rates(self) -> list[float]:
+        """P(read 1 | 0) + P(read 0 | 1) of each qubit, the partner of a pair in 0 and 1 equally often."""
+        rates = [up + down for up, down in self.flips]
+        for (a, b), confusion in self.pairs:
+            joint = confusion.reshape(2, 2, 2, 2).sum(dim=1).mean(dim=2), confusion.reshape(2, 2, 2, 2).sum(0).mean(1)
+            for qubit, single in zip((a, b), joint, strict=True):
+                rates[qubit] = float(single[1, 0] + single[0, 1])
+        return rates
 
 
 def _check_confusion(qubits: tuple[int, int], confusion: Tensor) -> None:

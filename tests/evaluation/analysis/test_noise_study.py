@@ -144,6 +144,7 @@ def test_mitigation_brings_margins_nearer_and_says_what_it_does_to_robustness(st
     assert [row.mitigation for row in rows] == ["none", "zne"]
     assert "unknown" in refused["prayer"]
     assert rows[1].circuits == 3
+    assert (rows[0].shot_overhead, rows[1].shot_overhead) == (1.0, pytest.approx(3 * (9 + 9 + 1)))
     assert rows[1].score_error < 0.3 * rows[0].score_error
     (finding,) = mitigation_findings(rows, 0.2)
     assert finding.significant is False

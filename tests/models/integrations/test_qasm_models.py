@@ -34,6 +34,7 @@ def near(*values: float) -> object:
     return pytest.approx(values, abs=1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), qubits=st.integers(1, 3), layers=st.integers(1, 2))
 def test_what_was_written_comes_back(seed: int, qubits: int, layers: int) -> None:

@@ -51,6 +51,7 @@ MODELS = [
 ]
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(("model", "route", "space"), MODELS, ids=lambda value: repr(value)[:30])
 @pytest.mark.parametrize(("x", "y"), [(CANCER, BENIGN), (IRIS, KINDS)], ids=["cancer", "iris"])
 def test_adopted_models_predict_what_they_predicted(model, route, space, x: np.ndarray, y: np.ndarray) -> None:

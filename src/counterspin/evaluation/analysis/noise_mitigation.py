@@ -106,6 +106,7 @@ def _row(
         mitigation=name,
         linear=technique is None or technique.linear,
         circuits=1 if technique is None else len(technique.construct(model.circuit, model.noise)),
+        shot_overhead=1.0 if technique is None else technique.shot_factor(model.circuit, model.noise),
         score_error=float((point.margins - ideal.margins).abs().mean()),
         clean=clean,
         attacked=attacked,

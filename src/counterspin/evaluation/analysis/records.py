@@ -78,6 +78,9 @@ class MitigationRow(Record):
     mitigation: str
     linear: bool
     circuits: int = Field(description="circuits per sample and setting")
+    shot_overhead: float | None = Field(
+        default=None, description="times the shots that reach the standard error of an unmitigated value"
+    )
     score_error: float = Field(description="mean absolute error of the margins against the noiseless model")
     clean: PairedRecord = Field(description="mitigated first, unmitigated second")
     attacked: PairedRecord = Field(description="robust accuracy under the re-optimised attack at the study's ε")

@@ -48,7 +48,7 @@ def difference_plot(record: ComparisonRecord) -> Chart:
     )
     widest = max(5.0, *(abs(row[end]) for row in rows for end in ("low", "high")))
     x = alt.X("value:Q").title("A − B, percentage points").scale(domain=[-widest, widest], nice=True)
-    x = x.axis(format="+~g", tickCount=6)
+    x = x.axis(format="+d", tickCount=6)
     zero = alt.Chart(alt.Data(values=[{"value": 0}])).mark_rule(style="reference", strokeDash=[6, 4]).encode(x=x)
     hints = [
         alt.Tooltip("eps:N", title="ε"),

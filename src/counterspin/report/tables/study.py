@@ -90,6 +90,7 @@ def mitigation_table(rows: list[MitigationRow]) -> Table:
             row.mitigation,
             "linear" if row.linear else "not linear",
             str(row.circuits),
+            "–" if row.shot_overhead is None else f"{number(row.shot_overhead)}×",
             number(row.score_error),
             share(row.clean.first),
             share(row.attacked.first),
@@ -99,12 +100,13 @@ def mitigation_table(rows: list[MitigationRow]) -> Table:
         for row in rows
     ]
     return Table(
-        caption="Margin error: mean distance of the margins from the noiseless model's. Robust accuracy against the "
-        "attack through noise and mitigation.",
+        caption="Shots: times as many for the standard error of an unmitigated value. Margin error: mean distance of "
+        "the margins from the noiseless model's. Robust accuracy against the attack through noise and mitigation.",
         columns=(
             "Mitigation",
             "Kind",
             "Circuits",
+            "Shots",
             "Margin error",
             "Clean",
             "Robust",

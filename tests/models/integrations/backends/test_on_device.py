@@ -101,6 +101,7 @@ def test_shifts_of_amplitudes_are_refused_with_what_to_do():
         DeviceShift().check(amplitude_classifier())
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("source", [DeviceShift(), Twin()], ids=["shifts", "twin"])
 def test_an_attack_takes_one_job_per_step_and_one_to_confirm(source):
     device = ExactDevice()
