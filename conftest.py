@@ -1,4 +1,6 @@
-"""Code blocks of the README and the documentation run as tests."""
+"""Code blocks of the README and the documentation run as tests, and examples that run a whole audit are slow."""
+
+import re
 
 import pytest
 from sybil import Sybil
@@ -18,10 +20,23 @@ pytest_collect_file = Sybil(
 ).pytest()
 
 
+# Calls that run every attack and check, in blocks of documentation and in doctests.
+_WHOLE_AUDIT = re.compile(r"\b(cs\.audit|check_attack|check_certifier)\(")
+
+
+def _source(item) -> str:
+    """The code of a block or of a doctest; empty for other tests."""
+    if hasattr(item, "dtest"):
+        return "".join(example.source for example in item.dtest.examples)
+    return str(item.example.parsed) if hasattr(item, "example") else ""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Pages of the gallery import other libraries, which takes seconds and warns of deprecations."""
     for item in items:
+        if _WHOLE_AUDIT.search(_source(item)):
+            item.add_marker(pytest.mark.slow)
         if item.path.parent.name == "gallery":
             item.add_marker(pytest.mark.slow)
             for category in ("DeprecationWarning", "PendingDeprecationWarning"):

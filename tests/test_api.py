@@ -88,6 +88,7 @@ def test_a_failed_audit_leaves_no_temporary_directory(tmp_path, monkeypatch) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_same_call_reads_what_is_finished(tmp_path) -> None:
     first = audit(out=tmp_path / "run")
     stamp = first.html.stat().st_mtime_ns
@@ -101,6 +102,7 @@ def test_the_same_call_reads_what_is_finished(tmp_path) -> None:
     assert first.html.is_file()
 
 
+@pytest.mark.slow
 def test_a_run_never_leaves_its_folder(tmp_path) -> None:
     report = audit(runs=tmp_path / "runs", name="../../elsewhere/mine")
     assert report.directory.parent == tmp_path / "runs"
@@ -108,6 +110,7 @@ def test_a_run_never_leaves_its_folder(tmp_path) -> None:
     assert report.record.model["name"] == "../../elsewhere/mine"
 
 
+@pytest.mark.slow
 def test_save(tmp_path) -> None:
     report = audit()
     html = report.save(tmp_path / "new" / "copy")
@@ -188,6 +191,7 @@ def test_models_that_cannot_be_used(model, sentence) -> None:
         audit(model, y=Y * 0)
 
 
+@pytest.mark.slow
 def test_progress_ends_with_the_report() -> None:
     labels = []
     audit(progress=lambda label, *_: labels.append(label))

@@ -66,6 +66,7 @@ def test_probabilities_that_are_none(factor):
         audited(Model(lambda plain, x: factor * plain(x).softmax(dim=1), outputs="probabilities"))
 
 
+@pytest.mark.slow
 def test_a_random_model_declared_deterministic():
     noise = torch.Generator().manual_seed(1)
     record = audited(Model(masks.noisy(0.3, noise)))
@@ -73,6 +74,7 @@ def test_a_random_model_declared_deterministic():
     assert {"S03", "S27"} <= {name for name, status in statuses(record).items() if status == "FAIL"}
 
 
+@pytest.mark.slow
 def test_a_gradient_of_zero():
     record = audited(Model(masks.frozen_gradient))
     assert record.sanity.verdict == "fail"
@@ -97,12 +99,14 @@ def test_a_target_outside_the_classes_or_equal_to_a_label():
         audited(Model(), threat=cs.Linf(0.1, target=int(Y[0])))
 
 
+@pytest.mark.slow
 def test_one_sample_is_told_by_its_interval():
     record = audited(Model(), x=X[:1], y=Y[:1])
     assert statuses(record)["S25"] == "WARN"
     assert record.clean_accuracy.high - record.clean_accuracy.low > 0.9
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     ("changes", "status", "words"),
     [
@@ -119,6 +123,7 @@ def test_what_is_decided_before_the_first_attack(changes, status, words):
     assert words in next(check.advice for check in record.sanity.checks if check.id == "S29")
 
 
+@pytest.mark.slow
 def test_a_target_that_cannot_be_reached():
     lowered = torch.tensor([0.0, 0.0, -100.0], dtype=torch.float64)
     y = Model().plain(X)[:, :2].argmax(dim=1)
@@ -127,6 +132,7 @@ def test_a_target_that_cannot_be_reached():
     assert statuses(record)["S29"] == "WARN"
 
 
+@pytest.mark.slow
 def test_a_constant_model():
     constant = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
     record = audited(Model(lambda plain, x: constant.to(x) + 0 * x[:, :1]), y=torch.zeros(12, dtype=torch.int64))

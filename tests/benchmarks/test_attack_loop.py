@@ -16,6 +16,7 @@ def test_on_linear_scores_the_loop_ends_in_the_corner_of_ball_and_box():
     torch.testing.assert_close(found, torch.tensor([[0.4, 0.6], [0.6, 0.4], [0.0, 1.0]]))
 
 
+@pytest.mark.slow
 def test_both_engines_end_at_the_same_points():
     pytest.importorskip("pennylane")
     circuit = build("reuploading", 2, 1)

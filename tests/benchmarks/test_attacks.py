@@ -54,6 +54,7 @@ def test_what_restarts_gain_is_paired_by_sample_and_averaged_over_seeds(restarts
     assert (five["samples"], five["seeds"], five["gradients_per_sample"]) == (10, 2, 400.0)
 
 
+@pytest.mark.slow
 def test_more_restarts_from_one_seed_lose_nothing(subject):
     standing = {r: attacks_restarts.measure(subject, 0.1, r, seeds=2)[0] for r in (1, 3)}
     assert not (standing[3] & ~standing[1]).any()
@@ -79,6 +80,7 @@ def test_every_loss_has_as_many_starts(classes):
     assert [attack.name for attack in (ce, margin, targeted)] == ["apgd-ce", "apgd-margin", "apgd-targeted"]
 
 
+@pytest.mark.slow
 def test_gradients_count_as_shifted_circuits_on_a_device(subject):
     shifted = attacks_coordinate.circuits_per_gradient(subject)
     # Two circuits for each of the 4 uploads of 4 features, and the scores.

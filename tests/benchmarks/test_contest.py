@@ -15,6 +15,7 @@ def answers(value):
     return lambda: (torch.full((2, 2), value), torch.ones(2, 1))
 
 
+@pytest.mark.slow
 def test_every_engine_meets_every_peer(problem):
     ours, peers = {"a": answers(1.0), "b": answers(1.0)}, {"p": answers(1.0), "q": answers(1.0 + 1e-5)}
     rows = contest(problem, ours, peers, repeats=2, work=Work(flops=1.0, bytes=1.0), workload="named")

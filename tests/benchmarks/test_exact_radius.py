@@ -6,6 +6,7 @@ from benchmarks import exact_radius
 from benchmarks.outcome import Options
 
 
+@pytest.mark.slow
 def test_rows_name_what_was_measured(monkeypatch, tmp_path):
     cases = {
         "plain": {"qubits": 4, "samples": 200, "target_seconds": 60.0},

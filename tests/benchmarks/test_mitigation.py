@@ -31,6 +31,7 @@ def test_a_row_is_missed_beyond_its_factors(seconds, held, missed):
     assert (row["variants"], row["gates"], row["required"]) == (3, 1.0, 1.2 if held else None)
 
 
+@pytest.mark.slow
 def test_one_row_per_technique(monkeypatch):
     monkeypatch.setattr(mitigation, "_BATCH", 4)
     rows = _rows(2, repeats=1)

@@ -11,6 +11,8 @@ from benchmarks.engines import TORCH, engine_step, folded_step
 from benchmarks.peers import pennylane_step
 from benchmarks.workloads import Problem, build
 
+pytestmark = pytest.mark.slow  # importing takes seconds
+
 pytest.importorskip("pennylane")
 
 

@@ -39,6 +39,7 @@ def checked_ratios(radii, distances):
     return {name: float((radius / distances)[found].median()) for name, radius in radii.items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10**6), noisy=st.booleans(), norm=st.sampled_from(sorted(FREE)))
 def test_no_point_inside_a_radius_changes_the_label(seed, noisy, norm):
@@ -55,6 +56,7 @@ def test_no_point_inside_a_radius_changes_the_label(seed, noisy, norm):
         assert torch.equal(model(moved.reshape(-1, x.shape[1])).argmax(dim=1), y.repeat(30)), name
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("norm", sorted(FREE))
 def test_no_attack_succeeds_inside_a_radius(norm):
     radii, distances = cases(range(2), FREE[norm], plain=True, samples=4)

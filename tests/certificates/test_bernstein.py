@@ -81,6 +81,7 @@ def test_product_of_cosines(features):
         assert float((found / exact).median()) > {2: 0.5, 3: 0.33, 4: 0.23}[features]
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     angle=st.floats(0.05, 1.5),

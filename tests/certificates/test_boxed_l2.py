@@ -35,6 +35,7 @@ def test_closed_form_and_what_is_claimed():
     assert qubit()(result.points).diff(dim=1).item() >= 0
 
 
+@pytest.mark.slow
 def test_order_with_the_unboxed_radius_and_the_attacks(entangled):
     model, x, y = entangled(3)
     boxed = BoxedL2Certificate()(model, x, y, L2(0.1))
@@ -64,6 +65,7 @@ def test_a_mask_is_used_and_discrete_features_are_not():
     assert "freer attacker" in discrete.assumptions.sentences[-1]
 
 
+@pytest.mark.slow
 def test_targets_bound_from_below(entangled):
     model, x, y = entangled(1)
     keep = y != 2

@@ -34,6 +34,7 @@ def behind_map(seed, *, features=7, encoded=5, complex_data=False, samples=8):
     return model, x, model(x).argmax(dim=1)
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 10**6), complex_data=st.booleans())
 def test_certified_exact_attacked_in_l2(seed, complex_data):
@@ -59,6 +60,7 @@ def test_certified_exact_attacked_in_l2(seed, complex_data):
         assert bool((exact.success[-1] | ~broken)[boxed.exact].all())
 
 
+@pytest.mark.slow
 @settings(max_examples=2, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_certified_bracketed_attacked_in_linf(seed):
@@ -76,6 +78,7 @@ def test_certified_bracketed_attacked_in_linf(seed):
     assert torch.equal(model(z.flatten(0, 1)).argmax(dim=1), y.repeat(32))
 
 
+@pytest.mark.slow
 def test_most_radii_are_exact_in_both_norms():
     l2, linf = [], []
     for seed in range(4):

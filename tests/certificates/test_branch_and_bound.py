@@ -77,6 +77,7 @@ def test_tabulated_flip_angles_of_one_rotation(p, flip, threat):
     assert result.exact.all()
 
 
+@pytest.mark.slow
 def test_product_of_cosines():
     # <ZZZ> of three rotations is the product of cosines: the nearest zero of any factor, in every norm.
     circuit = angle_encoding(3)
@@ -92,6 +93,7 @@ def test_product_of_cosines():
         assert result.exact.all()
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6), norm=st.sampled_from([Linf, L2, L1]), boxed=st.booleans(), biased=st.booleans())
 @settings(max_examples=5, deadline=None)
 def test_random_circuits_against_draws_and_descent(seed, norm, boxed, biased):
@@ -137,6 +139,7 @@ def test_random_circuits_against_draws_and_descent(seed, norm, boxed, biased):
     assert (model(result.points)[finite].argmax(dim=1) != y[finite]).all()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("threat", [Linf(0.1), L2(0.1), L1(0.1)])
 def test_the_bracket_closes_and_every_point_flips(threat):
     model = entangled(observables=("Z0", "X1", "Y2"))
@@ -165,6 +168,7 @@ def test_a_radius_five_per_cent_larger_would_be_refuted():
     assert threat_size.gt(result.radius_lower).all()
 
 
+@pytest.mark.slow
 def test_box_mask_and_circle_narrow_the_attacker_exactly():
     model = rotation(1.0, Box.uniform(0.0, 1.4, 1))
     # The boundary at pi/2 lies outside the box.
@@ -261,6 +265,7 @@ def test_many_frequencies_are_bounded_by_their_bandwidth():
         assert (model(z).argmax(dim=1) == y[row]).all()
 
 
+@pytest.mark.slow
 def test_targets():
     model = entangled(observables=("Z0", "X1", "Y2"), inputs=3)
     x, y = inputs_of(model, 8)
@@ -354,6 +359,7 @@ def test_four_qubits_and_four_angles_take_less_than_a_second_per_sample():
         assert (result.radius_upper - result.radius_lower <= 1e-4 * result.radius_upper).all()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("norm", [Linf, L2, L1])
 def test_a_search_that_stops_at_the_budgets_proves_them_and_no_more(norm):
     model = entangled(observables=("Z0", "X1", "Y2"))

@@ -56,6 +56,7 @@ def test_exact_on_one_rotation(slope):
     assert bool((ratio >= 1 - 1e-9).all())
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6), plain=st.booleans(), threat=st.sampled_from([Linf(0.1), L2(0.1), L1(0.1)]))
 def test_never_below_the_lipschitz_certificate(seed, plain, threat):

@@ -30,6 +30,7 @@ def test_ends():
     assert binomial_lower(everything, 20, 0.05).item() == pytest.approx(0.05 ** (1 / 20), rel=1e-9)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("shots", [5, 30])
 def test_one_sided_coverage_of_every_probability(shots):
     # Exact: the chance of each number of hits is known. It is never below the level, and reaches it somewhere.

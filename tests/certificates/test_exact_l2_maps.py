@@ -69,6 +69,7 @@ def test_boxes_and_other_norms_stay_lower_bounds():
     assert not bool(boxed.exact.any())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [FMN(steps=100, restarts=1), DDN(steps=100, restarts=1)])
 def test_attacks_never_beat_it_and_come_close(attack):
     model, data = _digits_behind_components()
@@ -80,6 +81,7 @@ def test_attacks_never_beat_it_and_come_close(attack):
     assert (result.radius_lower / found).median() > 0.999
 
 
+@pytest.mark.slow
 def test_the_exact_attack_sees_the_map():
     model, data = _digits_behind_components()
     x = data.test.x[:10]
@@ -96,6 +98,7 @@ def test_mean_shift_that_puts_an_input_at_zero_is_reported():
         ExactL2Certificate()(model, torch.ones(1, 2), torch.tensor([0]), UNBOXED)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("seed", range(3))
 def test_complex_padded_data_with_biases_behind_a_map(seed):
     generator = torch.Generator().manual_seed(seed)
@@ -116,6 +119,7 @@ def test_complex_padded_data_with_biases_behind_a_map(seed):
     assert bool((found >= result.radius_lower).all())
 
 
+@pytest.mark.slow
 def test_kernel_machine_against_attacks():
     data = digits()
     model = KernelClassifier.fit(amplitude_encoding(64), data.train.x[:300], data.train.y[:300], data.bounds, c=10.0)

@@ -52,6 +52,7 @@ def by_hand(model, x, y, threat):
     return best
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10**6),
     norm=st.sampled_from([Linf, L2, L1, L0]),

@@ -86,6 +86,7 @@ def test_radius_is_attained_by_a_projective_measurement():
     assert 1 - (tied @ root).item() ** 2 == pytest.approx(guan_infidelity(p[None], torch.tensor([0])).item(), abs=1e-12)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("classes", [2, 3, 8])
 def test_never_above_the_exact_radius(entangled, seed, classes):

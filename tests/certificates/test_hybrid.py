@@ -39,6 +39,7 @@ def random_hybrid(seed: int, samples: int = 8, hidden: tuple[int, ...] = (4,)):
     return model, x, model(x).argmax(dim=1)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("norm", sorted(FREE))
 @pytest.mark.parametrize("slope", [0.5, 2.0])
 def test_one_unit_before_one_rotation(norm, slope):
@@ -61,6 +62,7 @@ def test_one_unit_before_one_rotation(norm, slope):
     assert bool((result.radius_lower <= result.radius_upper).all())
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10**6), norm=st.sampled_from(sorted(FREE)))
 def test_no_point_inside_the_radius_changes_the_label(seed, norm):
@@ -74,6 +76,7 @@ def test_no_point_inside_the_radius_changes_the_label(seed, norm):
     assert bool((result.radius_lower > 0).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", sorted(FREE))
 def test_points_flip_and_no_attack_is_nearer_than_the_radius(norm):
     model, x, y = random_hybrid(3, samples=10)
@@ -89,6 +92,7 @@ def test_points_flip_and_no_attack_is_nearer_than_the_radius(norm):
     assert "of the distance of a flip" in result.assumptions.notes[0]
 
 
+@pytest.mark.slow
 def test_mask_box_and_target():
     model, x, y = random_hybrid(5)
     whole = HybridCertificate()(model, x, y, Linf(0.1))

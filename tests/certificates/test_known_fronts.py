@@ -80,6 +80,7 @@ def test_one_rotation_by_a_square(norm):
     assert result.radius_lower.item() <= boundary
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("norm", sorted(FREE))
 @pytest.mark.parametrize("seed", range(3))
 def test_no_point_within_the_radius_flips(norm, seed):

@@ -94,6 +94,7 @@ def gathered(cases) -> dict[str, torch.Tensor]:
     return {name: torch.cat(parts) for name, parts in found.items()}
 
 
+@pytest.mark.one_fast(2)
 @pytest.mark.parametrize("seed", range(6))
 def test_order_on_a_few_models(seed):
     certificates = tuple(c for c in methods("quick") if c.name not in _SLOW)

@@ -35,6 +35,7 @@ def test_one_bit_by_hand(bit):
     assert held.assumptions.box == "used"
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10**6), boxed=st.booleans())
 def test_order_of_bounds_and_flips_on_random_models(seed, boxed):
@@ -63,6 +64,7 @@ def test_order_of_bounds_and_flips_on_random_models(seed, boxed):
     assert torch.equal(model(z.flatten(0, 1)).argmax(dim=1), y.repeat(64))
 
 
+@pytest.mark.slow
 def test_beyond_the_branched_features_the_relaxation_remains(entangled):
     model, x, y = entangled(0)
     closed = QuadraticLinfCertificate()(model, x, y, Linf(0.1))
@@ -74,6 +76,7 @@ def test_beyond_the_branched_features_the_relaxation_remains(entangled):
     torch.testing.assert_close(rough.radius_lower, none.radius_lower, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_misclassified_tied_and_targeted_samples(entangled):
     model, x, y = entangled(2)
     wrong = y.clone()
@@ -89,6 +92,7 @@ def test_misclassified_tied_and_targeted_samples(entangled):
     assert torch.equal(model(aimed.points[reached]).argmax(dim=1), ((y[1:] + 1) % 3)[reached])
 
 
+@pytest.mark.slow
 def test_discrete_and_tied_features_leave_the_lower_radius_only(entangled):
     model, x, y = entangled(3)
     free = QuadraticLinfCertificate(nodes=50)(model, x, y, Linf(0.1))
@@ -120,6 +124,7 @@ def test_what_is_refused(bit, entangled):
             QuadraticLinfCertificate(**{field: -1})
 
 
+@pytest.mark.slow
 def test_same_generator_same_radii(entangled):
     model, x, y = entangled(1)
     first, second = (

@@ -30,6 +30,7 @@ def far_out(samples=400):
     return model, torch.from_numpy(x)[:, None], y, torch.from_numpy((np.maximum(lead, 0) / 1.3).astype(float))
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     "certificate", [LipschitzCertificate(), BernsteinCertificate(), BuresCertificate(), BranchAndBoundCertificate()]
 )

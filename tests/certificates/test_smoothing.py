@@ -178,6 +178,7 @@ def test_a_bias_is_served_by_the_range_of_the_margin():
     assert always.radius_lower.item() == math.inf
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), qubits=st.integers(1, 3), sigma=st.floats(0.05, 1.0), classes=st.integers(2, 4))
 def test_no_averaged_decision_flips_inside_the_radius(seed, qubits, sigma, classes):

@@ -141,6 +141,7 @@ def test_norms_of_the_joint_error():
     assert unitary_radius(angle, torch.zeros(2)).item() == math.inf
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10**6), qubits=st.integers(1, 2), noise=st.booleans(), biased=st.booleans())
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])

@@ -182,7 +182,7 @@ def test_an_interrupt_is_one_sentence(saved, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("counterspin.evaluation.audit.run_checks", interrupted)
+    monkeypatch.setattr("counterspin.evaluation.sanity_stage.run_checks", interrupted)
     assert run([*AUDIT, "--out", "run"]) == 130
     assert capsys.readouterr().err.strip() == (
         "counterspin: interrupted; finished work is stored, the same command resumes"
@@ -196,7 +196,9 @@ def test_an_interrupt_is_one_sentence(saved, capsys, monkeypatch):
 def test_unreliable_audits_exit_with_1(saved, capsys, monkeypatch):
     from counterspin.evaluation.records import SanityRecord
 
-    monkeypatch.setattr("counterspin.evaluation.audit.run_checks", lambda *_: SanityRecord(verdict="fail", checks=[]))
+    monkeypatch.setattr(
+        "counterspin.evaluation.sanity_stage.run_checks", lambda *_: SanityRecord(verdict="fail", checks=[])
+    )
     assert run(AUDIT) == 1
     assert "UNRELIABLE" in capsys.readouterr().out
 

@@ -22,6 +22,7 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_json_of_an_exact_case(capsys):
     options = ["--norm", "l2", "--units", "relative", "--box", "none", "--eps", "0.05,0.1", "--samples", "30"]
     record = stated(capsys, "digits-amplitude", *options)
@@ -34,6 +35,7 @@ def test_json_of_an_exact_case(capsys):
     assert stated(capsys, "digits-amplitude", *options) == record
 
 
+@pytest.mark.slow
 def test_text_names_the_methods_and_what_they_assume(capsys):
     assert run(["certify", "cancer-angle", "--eps", "0.01,0.02", "--samples", "20", "--method", "bernstein"]) == 0
     out = " ".join(capsys.readouterr().out.split())
@@ -50,6 +52,7 @@ def test_a_circuit_with_states(tmp_path, capsys):
     assert [budget["certified"]["value"] for budget in record["budgets"]] == [1.0, 0.0]
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

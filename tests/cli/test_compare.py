@@ -49,6 +49,7 @@ def run(*arguments) -> int:
     return code if isinstance(code, int) else 0
 
 
+@pytest.mark.slow
 def test_json_is_one_object_with_the_audits_own_numbers(runs, capsys):
     code = run(runs / "a", runs / "b", "--json")
     record = json.loads(capsys.readouterr().out)

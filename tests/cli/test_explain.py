@@ -24,6 +24,7 @@ def table(out: str) -> list[str]:
 QUANTUM = [name for name in recipes.names() if not name.endswith("-classical")]
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("name", QUANTUM)
 def test_every_recipe(capsys, name) -> None:
     assert run(["doctor", "--explain", name, "--json"]) == 0
@@ -38,6 +39,7 @@ def test_every_recipe(capsys, name) -> None:
     assert facts["memory"]["kept_per_sample"] == 8 * 2 ** facts["qubits"]
 
 
+@pytest.mark.one_fast(4)
 @pytest.mark.parametrize("name", QUANTUM)
 def test_the_table_fits_and_holds_every_pass(capsys, name) -> None:
     facts = explain.explanation(name)
@@ -113,6 +115,7 @@ def test_without_the_compiled_engine(monkeypatch, capsys) -> None:
     assert "Memory: 512 B per sample kept" in capsys.readouterr().out
 
 
+@pytest.mark.one_fast(2)
 @needs_kernel
 @pytest.mark.parametrize(("variant", "size"), [("v4", "16 KiB"), ("v3", "8 KiB"), ("default", "4 KiB")])
 def test_memory_per_thread(monkeypatch, capsys, variant, size) -> None:

@@ -124,6 +124,7 @@ def test_a_black_box_on_request(net, capsys):
     assert facts["gradient_check"]["passed"] is None
 
 
+@pytest.mark.slow
 def test_an_audit_of_a_network(net, capsys):
     command = ["audit", f"{net}:net", "--quick", "--samples", "12", "--norm", "linf", "--eps", "0.01", "--json"]
     assert run(command) in (0, 1)
@@ -134,6 +135,7 @@ def test_an_audit_of_a_network(net, capsys):
     assert record["budgets"][0]["worst_case"]["n"] == 12
 
 
+@pytest.mark.slow
 def test_a_plan_runs_nothing(net, capsys, tmp_path):
     command = ["audit", f"{net}:net", "--quick", "--samples", "12", "--norm", "linf", "--eps", "0.01", "--plan"]
     assert run([*command, "--json", "--budget", "20000circuits"]) == 0
@@ -144,6 +146,7 @@ def test_a_plan_runs_nothing(net, capsys, tmp_path):
     assert "12 samples, quick tier" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_budget_ends_an_audit_with_code_4(net, capsys):
     command = ["audit", f"{net}:net", "--quick", "--samples", "12", "--norm", "linf", "--eps", "0.01", "--json"]
     assert run([*command, "--budget", "300circuits"]) == 4
@@ -157,6 +160,7 @@ def test_a_budget_ends_an_audit_with_code_4(net, capsys):
     assert json.loads(capsys.readouterr().out)["run"] == record["run"]
 
 
+@pytest.mark.slow
 def test_a_circuit_is_inspected_and_audited(circuit, capsys):
     assert run(["inspect", circuit, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -169,6 +173,7 @@ def test_a_circuit_is_inspected_and_audited(circuit, capsys):
     assert record["clean_accuracy"]["value"] == 1.0  # class 0 where cos(3 x0) is above 0
 
 
+@pytest.mark.slow
 def test_import_needs_neither_the_file_nor_the_samples_again(circuit, capsys, tmp_path):
     assert run(["import", circuit, "--data", "samples.npz", "--out", "saved", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["out"] == "saved"
@@ -203,6 +208,7 @@ def test_bad_input_is_one_sentence(net, capsys, tmp_path, command, code, message
     assert not (tmp_path / "saved").exists()
 
 
+@pytest.mark.slow
 def test_a_model_without_bounds_or_samples(net, capsys, tmp_path):
     (tmp_path / "bare.py").write_text("def model(x):\n    return x[:, :2]\n")
     np.savez(tmp_path / "data.npz", x=np.array([[0.0, 0.5], [0.9, 0.2], [0.1, 0.3]]), y=np.array([1, 0, 1]))

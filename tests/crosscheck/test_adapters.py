@@ -40,6 +40,7 @@ EVERYTHING = [
 ]
 
 
+@pytest.mark.one_fast(8)
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize(("attack", "make"), EVERYTHING, ids=lambda value: getattr(value, "name", None))
 def test_theirs_break_a_linear_model_beyond_its_distance_and_never_below(linear, attack, make, classes):
@@ -127,6 +128,7 @@ def test_dlr_serves_from_four_classes(linear):
     assert result.success.all()
 
 
+@pytest.mark.slow
 def test_the_trace_function_survives(linear):
     model, x, y, _ = linear(2)
 

@@ -12,6 +12,7 @@ from counterspin.evaluation.crosscheck.statistics import statistics_rows
 from counterspin.threats import Linf
 
 
+@pytest.mark.slow
 def test_iterates_agree_on_a_curved_model(curved):
     rows = list(iterates.iterate_rows(*curved, {"linf": 0.1, "l2": 0.2}))
     assert {(row.tool, row.attack) for row in rows} == {
@@ -77,6 +78,7 @@ def test_boundary_needs_another_class_to_start_from(linear, monkeypatch):
     assert "no point to start from" in sentence
 
 
+@pytest.mark.slow
 def test_robust_accuracy_is_the_share_beyond_reach(linear):
     model, x, y, distance = linear(2)
     eps = float(distance("linf").quantile(0.4))

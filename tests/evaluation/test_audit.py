@@ -80,6 +80,7 @@ def without_times(record) -> dict:
     return data
 
 
+@pytest.mark.slow
 def test_exact_numbers_agree_and_stay_below_every_attack():
     model = amplitude_model()
     x, y = samples(model)
@@ -181,6 +182,7 @@ def test_an_interrupted_audit_resumes_with_the_same_numbers(tmp_path, stop_at):
     assert without_times(resumed.record) == without_times(whole.record)
 
 
+@pytest.mark.slow
 def test_a_run_directory_of_another_configuration_is_refused(tmp_path):
     model = amplitude_model()
     x, y = samples(model)
@@ -210,6 +212,7 @@ def test_the_engine_is_on_record_and_keys_the_run(tmp_path):
         audited("auto", "torch")
 
 
+@pytest.mark.slow
 def test_a_record_from_before_there_was_an_engine(tmp_path):
     model = LogisticRegression(Box.uniform(0.0, 1.0, features=3), classes=2)
     x, y = samples(model, count=10, wrong=1)
@@ -222,6 +225,7 @@ def test_a_record_from_before_there_was_an_engine(tmp_path):
     assert read_record(tmp_path) == report.record
 
 
+@pytest.mark.slow
 def test_the_published_schema_is_current_and_describes_a_run():
     assert json.loads(SCHEMA.read_text()) == audit_schema(), (
         "python -m counterspin.evaluation.schema audit > schemas/audit-1.json"
@@ -261,6 +265,7 @@ def test_a_masked_model_makes_the_audit_unreliable():
     assert "S05" in failed
 
 
+@pytest.mark.slow
 def test_nothing_correct_leaves_nothing_robust_and_nothing_to_attack():
     model = amplitude_model()
     x, y = samples(model, wrong=40)
@@ -318,6 +323,7 @@ def test_bad_data_is_refused_before_any_compute(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_save_copies_the_run(tmp_path):
     model = amplitude_model()
     x, y = samples(model)

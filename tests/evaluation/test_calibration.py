@@ -34,6 +34,7 @@ def plug_in(confidence: torch.Tensor, correct: torch.Tensor) -> float:
     return math.sqrt(total)
 
 
+@pytest.mark.slow
 def test_perfectly_calibrated_predictions_have_error_near_zero_where_the_plain_estimator_has_not():
     rng, squares, plain = seeded(0), [], []
     for _ in range(60):
@@ -59,6 +60,7 @@ def test_error_equals_the_formula_written_as_a_loop():
     assert positive >= 5
 
 
+@pytest.mark.slow
 def test_square_is_unbiased_for_a_calibrated_model():
     rng, member, squares = seeded(1), torch.arange(100) // 10, []
     for _ in range(3000):
@@ -71,6 +73,7 @@ def test_square_is_unbiased_for_a_calibrated_model():
     assert spread < 3e-4
 
 
+@pytest.mark.slow
 def test_a_known_overconfidence_is_found_and_covered():
     rng, covered = seeded(2), 0
     for _ in range(20):

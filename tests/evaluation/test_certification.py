@@ -35,6 +35,7 @@ def proof():
     return cs.certify(recipe.model(), test.x[:40], test.y[:40], THREAT), test.x[:40], test.y[:40]
 
 
+@pytest.mark.slow
 def test_the_exact_method_settles_every_sample(proof):
     found = proof[0]
     record = found.record
@@ -64,6 +65,7 @@ def test_verdicts_are_those_of_the_radii(proof):
     assert {"proved", "counterexample"} == set(verdicts)
 
 
+@pytest.mark.slow
 def test_one_method_alone_leaves_a_gap_that_an_attack_bounds(proof):
     _, x, y = proof
     found = cs.certify(recipes.get("digits-amplitude").model(), x, y, THREAT, method="guan")
@@ -146,6 +148,7 @@ class Watched(BranchAndBoundCertificate):
         return super()._radii(model, prepared, task)
 
 
+@pytest.mark.slow
 def test_long_searches_resume_with_the_block_that_is_not_finished(tmp_path, monkeypatch):
     model, x, y = angle_problem()
     monkeypatch.setattr(Watched, "asked", [])
@@ -173,6 +176,7 @@ def test_long_searches_resume_with_the_block_that_is_not_finished(tmp_path, monk
     assert found.record.violations == []
 
 
+@pytest.mark.slow
 def test_a_search_that_stops_at_the_budgets_decides_them_all():
     model, x, y = angle_problem(12)
     whole = BranchAndBoundCertificate()(model, x, y, L2(0.1, box="none"))

@@ -162,6 +162,7 @@ def test_budgets_a_simulated_model_can_never_reach_are_refused(text):
         check_budget(ExecutionBudget.parse(text), MODEL)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 100))
 def test_budgets_that_can_be_reached_are_taken(limit):
     check_budget(None, MODEL)

@@ -78,6 +78,7 @@ def test_a_run_that_names_no_bounds_is_exported_without(run: Path, tmp_path: Pat
     assert load_adversarials(tmp_path / "set").bounds.is_unbounded
 
 
+@pytest.mark.slow
 def test_a_real_run_comes_back_and_the_model_is_wrong_on_all_of_it(tmp_path: Path) -> None:
     model = LogisticRegression(Box.uniform(0.0, 1.0, features=4), classes=2)
     model.weight.data = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))

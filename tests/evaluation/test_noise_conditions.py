@@ -136,6 +136,7 @@ def test_what_breaks_at_a_smaller_budget_is_broken_at_a_larger_one():
     assert not found.undecided.any()
 
 
+@pytest.mark.slow
 def test_finite_shots_are_counted_by_the_plan():
     model = angle_model()
     x, y = samples(model)

@@ -81,6 +81,7 @@ def test_a_failed_attack_is_not_rescued_by_a_trapezoid():
     assert optimality(torch.full((50,), math.inf), best, correct, 1.0) == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_scores_of_an_evaluation_against_the_exact_distances_of_a_linear_model():
     model = LogisticRegression(Box.unbounded(3), classes=2)
     model.weight.data = torch.tensor([[1.0, 2.0, -1.0], [-1.0, 0.0, 1.0]])

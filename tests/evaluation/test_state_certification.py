@@ -73,6 +73,7 @@ def test_effective_observables_are_those_of_a_dense_simulation(seed: int) -> Non
     np.testing.assert_allclose((found[0] - found[1]).numpy(), difference, atol=1e-12)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("real", [False, True])
 def test_the_nearest_state_against_a_search(real: bool) -> None:
     circuit = Circuit(2).add("U3", 0, 0.4, 0.2, -0.9).add("CRX", (0, 1), 1.3).add("RYY", (0, 1), 0.4)

@@ -82,6 +82,7 @@ def walk(circuit, rule):
     return rho
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(gates=GATES_DRAWN, when=st.sampled_from(["idle", "always"]))
 def test_idle_noise_is_what_a_walk_through_time_finds(gates, when):

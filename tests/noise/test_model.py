@@ -175,6 +175,7 @@ def _everything() -> NoiseModel:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(factor=st.floats(0.1, 4.0))
 def test_scaling_raises_every_channel_to_a_power(factor: float) -> None:

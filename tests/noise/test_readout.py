@@ -153,3 +153,15 @@ def test_qubits_that_are_not_there():
             errors.restricted(order)
     with pytest.raises(UsageError, match="apply factors"):
         ReadoutErrors.uniform((0.1, 0.1), 13).matrix()
+
+
+def test_qubits_that_are_wrong_more_often_than_right_are_noted() -> None:
+    assert ReadoutErrors(flips=((0.5, 0.5), (0.0, 1.0))).notes == ()
+    (note,) = ReadoutErrors(flips=((0.7, 0.6), (0.1, 0.1), (0.2, 0.9))).notes
+    assert note.startswith("Qubits 0, 2 are read wrong more often than right (P(1|0) + P(0|1) = 1.3, beyond 1)")
+    # Of a pair, each qubit beside a partner in 0 and in 1: kron of a good and a swapped readout.
+    good = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=torch.float64)
+    swapped = good.flip(0)
+    for pair, wrong in (((0, 1), 1), ((1, 0), 0)):
+        errors = ReadoutErrors(flips=((0.0, 0.0),) * 2, pairs=((pair, torch.kron(good, swapped)),))
+        assert errors.notes[0].startswith(f"Qubit {wrong} is read wrong more often than right (P(1|0) + P(0|1) = 1.7")

@@ -133,6 +133,7 @@ def _slsqp(a, map, x, rng):
     return best
 
 
+@pytest.mark.one_fast(2)
 @pytest.mark.parametrize(("k", "d"), [(3, 3), (2, 5), (5, 2), (4, 3), (3, 1), (3, 6)])
 def test_equals_repeated_slsqp(k, d):
     rng, finite = np.random.default_rng(0), 0
@@ -150,6 +151,7 @@ def test_equals_repeated_slsqp(k, d):
     assert finite >= 3
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), k=st.integers(2, 6), d=st.integers(1, 6), classes=st.integers(2, 4))
 def test_no_point_inside_flips_and_the_witness_does(seed, k, d, classes):
@@ -175,6 +177,7 @@ class _Unrecognised(AffineMap):
     is_identity = False
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("d", [2, 5, 16])
 @pytest.mark.parametrize("factor", [1e-3, 1.0, 1e3])
 def test_reduces_to_the_homogeneous_cone(d, factor):
@@ -235,6 +238,7 @@ def _distance_in_60_digits(form, weight, bias, x):
         return mpmath.sqrt(max(low / (1 + m * low) * (q0 - spent), 0))
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("smallness", [1.0, 1e-4, 1e-8, 1e-12])
 @pytest.mark.parametrize("offset", [1.0, 1e3, 1e6])
 def test_rounding_never_makes_the_bracket_unsound(smallness, offset):

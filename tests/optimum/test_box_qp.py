@@ -61,6 +61,7 @@ def test_minimum_agrees_with_an_independent_solver(seed, d, per_row, deficient):
         assert result.values[row].item() == pytest.approx(expected, abs=1e-8)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), d=st.integers(1, 8), per_row=st.booleans())
 def test_the_bound_from_any_point_is_sound(seed, d, per_row):

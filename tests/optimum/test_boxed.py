@@ -82,6 +82,7 @@ def random_case(seed):
     return form, x, low, high, rng
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6), masked=st.booleans())
@@ -174,6 +175,7 @@ def test_a_mask_that_leaves_nothing_to_flip():
     assert none.gap.item() == 0
 
 
+@pytest.mark.slow
 def test_the_hard_case_moves_along_the_lowest_eigenvector():
     # x has no weight on the second axis: the dual rises to its end, and a segment of minimisers meets the cone.
     flips = nearest_boxed_flips(diagonal(1, -1), points((1, 0)), torch.tensor([0]), box(-1, 1))
@@ -181,6 +183,7 @@ def test_the_hard_case_moves_along_the_lowest_eigenvector():
     assert flips.gap.item() <= 1e-6
 
 
+@pytest.mark.slow
 def test_a_copositive_pair_cannot_flip():
     # Entrywise positive, but indefinite: without the orthant (1, -1) would flip.
     form = torch.tensor([[1.0, 2.0], [2.0, 1.0]], dtype=torch.float64)
@@ -192,6 +195,7 @@ def test_a_copositive_pair_cannot_flip():
     assert math.isfinite(nearest_boxed_flips(against_zero(form), x, y, box(-1, 1)).upper.item())
 
 
+@pytest.mark.slow
 def test_zero_is_no_flip_but_bounds_the_dual():
     # On the orthant z'Az > 0 but at 0, which a positive entry and a positive definite rest hide from the first rule.
     form = torch.tensor([[1.0, -0.9, 3.0], [-0.9, 1.0, 3.0], [3.0, 3.0, 1.0]], dtype=torch.float64)
@@ -203,6 +207,7 @@ def test_zero_is_no_flip_but_bounds_the_dual():
     assert unflippable(pair, low, low - 1, low + 1).tolist() == [False]
 
 
+@pytest.mark.slow
 def test_rivals_are_pruned_not_forgotten():
     g = torch.Generator().manual_seed(5)
     raw = torch.randn(4, 6, 6, generator=g, dtype=torch.float64)
@@ -311,6 +316,7 @@ def test_segment_stays_in_the_box():
     assert math.isinf(outside.distance.item())
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_the_dual_never_exceeds_a_flip_of_the_box(seed):

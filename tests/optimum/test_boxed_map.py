@@ -54,6 +54,7 @@ def test_a_shift_by_hand(high, mask, expected):
     assert flips.gap.item() <= 1e-6
 
 
+@pytest.mark.one_fast(3)
 @pytest.mark.parametrize("seed", range(8))
 def test_against_a_grid_of_the_plane(seed):
     g = torch.Generator().manual_seed(seed)
@@ -98,6 +99,7 @@ def check_against_local_searches(seed):
     return lower, upper, best
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6))
@@ -117,6 +119,7 @@ def test_how_tight_the_bracket_is_stays_what_it_was():
     assert np.isinf(found[~flippable, 0]).mean() >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1e-140, 0.037, 3.0, 1e140])
 def test_a_scaled_identity_gives_what_no_map_gives(factor):
     g = torch.Generator().manual_seed(5)
@@ -134,6 +137,7 @@ def test_a_scaled_identity_gives_what_no_map_gives(factor):
     torch.testing.assert_close(behind.upper, plain.upper, rtol=1e-7, atol=0)
 
 
+@pytest.mark.slow
 def test_standardised_features_have_the_radius_of_the_raw_ones():
     g = torch.Generator().manual_seed(6)
     raw = torch.randn(3, 5, 5, generator=g, dtype=torch.float64)
@@ -171,6 +175,7 @@ def test_images_of_one_sign_cannot_flip_a_copositive_pair():
     assert math.isfinite(reached.upper.item())
 
 
+@pytest.mark.slow
 def test_the_image_zero_is_no_flip_but_the_input_zero_may_be():
     # A positive definite form flips at W z + b = 0 alone, here at (0.5, 0.5).
     definite = against_zero(torch.diag(tensor(1, 2)))

@@ -70,6 +70,7 @@ def leading(scores, x):
     return scores.values(x).argmax(dim=1)
 
 
+@pytest.mark.one_fast(1)
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize(("d", "seed"), [(2, 0), (3, 1)])
 def test_against_slsqp(norm, d, seed):
@@ -83,6 +84,7 @@ def test_against_slsqp(norm, d, seed):
     assert found.upper.item() - found.lower.item() <= 1e-4 * found.upper.item()
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10**6), norm=st.sampled_from(["linf", "l2", "l1"]), d=st.integers(2, 3), target=st.booleans()
 )
@@ -123,6 +125,7 @@ X = torch.tensor([[0.2, -0.5], [1.2, 0.1], [0.3, 0.3], [1.5, -1.5]], dtype=torch
 NEAREST = (math.pi / 2 - X.abs()).amin(dim=1)
 
 
+@pytest.mark.one_fast(2)
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_product_of_cosines_has_its_closed_form(norm):
     # One coordinate alone reaches its zero: the same distance in every norm.
@@ -139,6 +142,7 @@ def cosines(row, x):
     return value, torch.stack([slope, torch.zeros_like(slope)], dim=1)
 
 
+@pytest.mark.one_fast(1)
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_bandwidths_alone_close_the_bracket_too(norm):
     _, race = product_of_cosines(X)
@@ -152,6 +156,7 @@ def test_bandwidths_alone_close_the_bracket_too(norm):
     assert bool((found.upper - found.lower <= 1e-4 * found.upper).all())
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("nodes", [1, 3, 10, 40])
 def test_the_bracket_holds_wherever_the_search_ends(nodes):
     scores, race = product_of_cosines(X)
@@ -161,6 +166,7 @@ def test_the_bracket_holds_wherever_the_search_ends(nodes):
     assert bool((found.upper >= NEAREST * (1 - 1e-12)).all())
 
 
+@pytest.mark.slow
 def test_a_longer_search_is_never_worse():
     scores, race = product_of_cosines(X)
     brackets = [search(scores, X, race, "l2", nodes=nodes, batch=4) for nodes in (2, 20, 200, 2000)]
@@ -177,6 +183,7 @@ def test_a_domain_without_flips_is_proved():
     assert not found.offsets.any()
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6), d=st.integers(1, 3))
 @settings(max_examples=20, deadline=None)
 def test_expansions_hold_all_over_their_cells(seed, d):
@@ -228,6 +235,7 @@ def test_bernstein_floor_is_reached_by_a_cosine():
     assert bernstein_floor(torch.tensor(0.0), torch.tensor(0.0)).item() == 0.0
 
 
+@pytest.mark.one_fast(2)
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_a_search_with_a_limit_ends_there(norm):
     scores, race = product_of_cosines(X)

@@ -26,6 +26,7 @@ def test_line_lies_below_the_exact_mean_by_the_stated_share(qubits, excess):
     assert haar_infidelity(qubits, real=True) == 2 * haar_infidelity(qubits)
 
 
+@pytest.mark.one_fast(1)
 @pytest.mark.parametrize("real", [False, True])
 @pytest.mark.parametrize("qubits", [4, 5, 6])
 def test_sampled_mean(qubits, real):

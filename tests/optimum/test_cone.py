@@ -113,6 +113,7 @@ def _distance_in_80_digits(form, unit) -> float:
         return mpmath.sqrt(max(squared, 0))
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("smallness", [1.0, 1e-4, 1e-8, 1e-12])
 @pytest.mark.parametrize("weight", [0.3, 1e-4, 1e-9, 0.0])
 def test_rounding_never_makes_the_bracket_unsound(smallness, weight):

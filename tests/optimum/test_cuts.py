@@ -47,6 +47,7 @@ def by_programming(norm, low, high, gradient, level):
     return found.fun if found.success else np.inf
 
 
+@pytest.mark.one_fast(1)
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("d", [1, 2, 4])
 def test_against_programming(norm, d):

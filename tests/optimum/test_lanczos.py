@@ -44,6 +44,7 @@ def _dense(form, x):
     return nearest_flips(forms, x, torch.zeros(len(x), dtype=torch.int64))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), d=st.integers(4, 80))
 def test_equals_the_dense_solver(seed, d):
@@ -148,6 +149,7 @@ def _products(forms):
     )
 
 
+@pytest.mark.one_fast(2)
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("targeted", [False, True])
 def test_several_classes_equal_the_dense_solver(mapped, targeted):

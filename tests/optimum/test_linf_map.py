@@ -80,6 +80,7 @@ def test_how_tight_the_bracket_is_stays_what_it_was():
     assert (found[flippable, 0] >= found[flippable, 1] * (1 - 1e-6)).mean() >= 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nodes", [0, 500])
 def test_a_scaled_identity_gives_what_no_map_gives(nodes):
     g = torch.Generator().manual_seed(3)
@@ -128,6 +129,7 @@ def test_images_of_one_sign_and_the_image_zero():
     assert near.upper.item() == pytest.approx(1, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_samples_a_rounding_from_a_tie_have_no_radius_to_speak_of():
     shift = AffineMap(torch.eye(2).double(), torch.tensor([0.0, 0.5]).double())
     for gap in (1e-14, 1e-6):

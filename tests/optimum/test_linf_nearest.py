@@ -31,6 +31,7 @@ def box_of(lower, upper):
     return Box(lower, upper, torch.zeros(len(lower), dtype=torch.bool))
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     ("lower", "upper", "mask", "expected"),
     [
@@ -55,6 +56,7 @@ def test_two_features_by_hand(lower, upper, mask, expected):
     assert flips.lower.item() <= flips.upper.item()
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6), d=st.integers(2, 6))
 def test_product_of_two_hyperplanes(seed, d):
@@ -90,6 +92,7 @@ def random_case(seed, d):
     return forms, x, form_scores(forms, x).argmax(dim=1), box
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), d=st.integers(2, 6))
 def test_order_against_an_independent_search(seed, d):
@@ -125,6 +128,7 @@ def check_order(seed, d):
             assert scores[y[i]] <= scores.scatter(0, y[i], -torch.inf).max()
 
 
+@pytest.mark.slow
 def test_random_brackets_close():
     # Both ends meet on nearly every case: a bound too low or a point too far would leave them apart.
     ratios = []
@@ -139,6 +143,7 @@ def test_random_brackets_close():
     assert float((ratios >= 1 - 1e-6).double().mean()) >= 0.9
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("seed", range(3))
 def test_dense_samples_inside_the_certified_ball_keep_the_class(seed):
     forms, x, y, box = random_case(seed, 4)
@@ -189,6 +194,7 @@ def test_zero_is_no_flip():
     assert flips.lower.item() == np.inf
 
 
+@pytest.mark.slow
 def test_target_and_misclassified_samples():
     forms = torch.diag_embed(torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64))
     x = torch.tensor([[0.9, 0.7, 0.1], [0.2, 0.9, 0.1]], dtype=torch.float64)

@@ -37,6 +37,7 @@ def by_roots(coefficients, low, high):
     return float((basis(torch.tensor(k, dtype=torch.float64), t) @ coefficients).min())
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(1, 12))
 def test_it_is_the_lowest_of_the_stationary_points_and_the_ends(seed, count):
     omega, coefficients, low, high = random_case(seed, 4, 1, count)
@@ -46,6 +47,7 @@ def test_it_is_the_lowest_of_the_stationary_points_and_the_ends(seed, count):
     assert ((found.point >= low) & (found.point <= high)).all()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("rule", ["min", "max"])
 @pytest.mark.parametrize("curves", [1, 3, 9])
 @pytest.mark.parametrize("harmonic", [True, False])

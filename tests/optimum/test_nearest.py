@@ -46,6 +46,7 @@ def _slsqp(forms: np.ndarray, x: np.ndarray, y: int, starts: int, rng: np.random
     return best
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("d", [2, 3, 6])
 def test_equals_repeated_slsqp(classes, d):
@@ -108,6 +109,7 @@ def test_projective_readout_closed_form(p, half):
     assert flips.upper.item() == pytest.approx(7 * math.sin(theta), rel=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, classes=st.integers(2, 5), d=st.integers(2, 10))
 def test_bracket_is_tight_and_points_flip(seed, classes, d):
@@ -127,6 +129,7 @@ def test_bracket_is_tight_and_points_flip(seed, classes, d):
     assert bool((flips.points != 0).any(dim=1).all())
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, d=st.integers(2, 8))
 def test_no_random_point_flips_inside_the_radius(seed, d):
@@ -139,6 +142,7 @@ def test_no_random_point_flips_inside_the_radius(seed, d):
     assert torch.equal(form_scores(forms, moved).argmax(dim=1), y.repeat(200))
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds, scale=st.floats(1e-6, 1e6), form_scale=st.floats(1e-6, 1e6), shift=st.floats(-10, 10))
 def test_scaling_and_shifting(seed, scale, form_scale, shift):
@@ -152,6 +156,7 @@ def test_scaling_and_shifting(seed, scale, form_scale, shift):
     torch.testing.assert_close(other.lower[clear], scale * one.lower[clear], rtol=1e-8, atol=scale * 1e3 * digits)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds, order=st.permutations(range(4)))
 def test_permuting_classes_changes_nothing(seed, order):
@@ -163,6 +168,7 @@ def test_permuting_classes_changes_nothing(seed, order):
     assert torch.equal(permutation[other.rival], one.rival)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds)
 def test_rotating_the_features_changes_nothing(seed):
@@ -239,6 +245,7 @@ def test_target_with_two_classes_is_the_untargeted_radius():
     assert torch.equal(one.upper, other.upper)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds)
 def test_targets_bound_from_below_and_points_win(seed):
@@ -281,6 +288,7 @@ def test_forms_and_inputs_are_left_alone():
     assert all(torch.equal(a, b) for a, b in zip(before, (forms, x, y), strict=True))
 
 
+@pytest.mark.slow
 def test_gap_at_the_size_of_digits():
     forms, x, y = _problem(12, 10, 64, 500)
     flips = nearest_flips(forms, x, y)

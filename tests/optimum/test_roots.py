@@ -33,6 +33,7 @@ def by_brentq(rates, coefficients, high):
     return [brentq(value, a, b, xtol=1e-14) for a, b, va, vb in pairs if va * vb < 0]
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("seed", range(4))
 def test_roots_against_brentq(seed, whole):
@@ -55,6 +56,7 @@ def test_a_constant_has_no_roots():
     assert len(real_roots(torch.ones(1).double(), torch.tensor([1.0, 0.0, 0.0]).double(), 0.0, 5.0)) == 0
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 5), whole=st.booleans(), rule=st.sampled_from(["min", "max"]))
 @settings(max_examples=60, deadline=None)
 def test_nothing_is_lost_before_the_proved_place(seed, count, whole, rule):

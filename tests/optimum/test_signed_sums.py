@@ -59,6 +59,7 @@ def test_one_feature_per_gate_has_a_closed_form(norm):
     assert found.bound == pytest.approx(expected, rel=1e-11)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 11), d=st.integers(1, 6), norm=st.sampled_from(["linf", "l2"]))
 def test_semidefinite_dual_is_never_below_the_maximum(seed, n, d, norm):

@@ -92,6 +92,7 @@ def test_feature_distance_and_state_fidelity_are_one_computation(classes):
     torch.testing.assert_close(3.0 * near.upper.sqrt(), flips.upper, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("classes", [2, 3, 7])
 @pytest.mark.parametrize("dimension", [8, 16])
 def test_equals_the_probability_bound_on_projective_measurements(classes, dimension):
@@ -136,6 +137,7 @@ def test_dual_of_the_largest_fidelity(classes, dimension):
         assert values[2] == min(values)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(("rank", "real"), [(0, False), (0, True), (1, False), (2, False), (3, False), (3, True)])
 def test_equals_slsqp_over_purifications(rank, real):
     m, states, y = _problem(10 + rank, 3, 3, 3, rank=rank, real=real)
@@ -148,6 +150,7 @@ def test_equals_slsqp_over_purifications(rank, real):
         assert near.upper[i].item() == pytest.approx(expected, abs=2e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, classes=st.integers(2, 4), qubits=st.integers(1, 3), rank=st.integers(0, 4), real=st.booleans())
 def test_bracket_is_tight_and_states_flip(seed, classes, qubits, rank, real):
@@ -184,6 +187,7 @@ def test_no_optimiser_comes_nearer(seed, classes, qubits, real):
     assert found >= near.lower.item() - 1e-7
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, classes=st.integers(2, 4), rank=st.integers(0, 3))
 def test_no_random_state_flips_inside(seed, classes, rank):

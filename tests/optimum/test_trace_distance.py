@@ -66,6 +66,7 @@ def test_half_the_margin_for_projective_measurements_of_two_classes(rank):
     assert float(torch.linalg.eigvalsh(found.states).min()) > -1e-14
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), classes=st.integers(2, 4), qubits=st.integers(1, 3), rank=st.integers(0, 3))
 def test_bracket_holds_and_attacks_are_states_that_flip(seed, classes, qubits, rank):
@@ -117,6 +118,7 @@ def test_programme_equals_slsqp(rank):
         assert found.upper[i].item() == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("real", [False, True])
 @pytest.mark.parametrize(("classes", "dimension", "rank"), [(2, 4, 0), (2, 4, 2), (3, 4, 0), (3, 8, 3)])
 def test_programme_closes_the_bracket(classes, dimension, rank, real):

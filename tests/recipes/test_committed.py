@@ -26,6 +26,7 @@ def test_the_recorded_mean_reaches_the_bar(name: str) -> None:
     assert recipe.bar is None or card["mean_test_accuracy"] >= recipe.bar
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("name", ALL)
 def test_the_model_gives_the_recorded_accuracy(name: str) -> None:
     recipe = recipes.get(name)

@@ -31,6 +31,7 @@ def independent_radius(forms: list[np.ndarray], x: np.ndarray, own: int) -> floa
     return min(radii)
 
 
+@pytest.mark.slow
 def test_the_exact_radius_of_digits_equals_an_unvectorised_one() -> None:
     recipe = recipes.get("digits-amplitude")
     model, test = recipe.model(), recipe.dataset().test
@@ -46,6 +47,7 @@ def test_the_exact_radius_of_digits_equals_an_unvectorised_one() -> None:
     assert bool(result.exact.all())
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     ("name", "shifted"), [("cancer-angle", 2 * 4 * 4), ("digits-hybrid", 2 * 6 * 3), ("digits-amplitude", 2 * 64)]
 )

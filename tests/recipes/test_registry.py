@@ -37,6 +37,7 @@ def test_names_are_the_table_with_twins() -> None:
     assert all(recipes.get(name).name == name for name in recipes.names())
 
 
+@pytest.mark.one_fast(5)
 @pytest.mark.parametrize("name", TABLE)
 def test_settings_are_those_of_the_table(name: str) -> None:
     qubits, layers, epochs, bar, norm, units, eps = TABLE[name]
@@ -49,6 +50,7 @@ def test_settings_are_those_of_the_table(name: str) -> None:
     assert recipe.settings.learning_rate == 0.03
 
 
+@pytest.mark.one_fast(4)
 @pytest.mark.parametrize("name", TABLE)
 def test_the_twin_sees_the_same_features_under_the_same_threat(name: str) -> None:
     recipe, twin = recipes.get(name), recipes.get(f"{name}-classical")
@@ -84,6 +86,7 @@ def test_sizes_are_those_of_the_summaries() -> None:
             assert f"({size(name)} weights)" in summary
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("name", ["digits-amplitude", "mnist-amplitude"])
 def test_groups_learn_a_scale_that_can_be_frozen(name: str) -> None:
     learning, frozen = fresh(name), fresh(name, 12.5)
@@ -106,6 +109,7 @@ def test_one_against_nine_has_the_fixed_scale() -> None:
     assert head.bias.tolist() == [0.0, 0.0]
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("name", recipes.names())
 def test_models_are_classifiers_with_a_gradient(name: str) -> None:
     model = recipes.get(name).architecture(torch.Generator().manual_seed(1), None)

@@ -112,6 +112,7 @@ def test_the_test_split_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     assert other.test_accuracy != honest.test_accuracy
 
 
+@pytest.mark.slow
 def test_the_seed_changes_split_and_weights() -> None:
     first, again, other = (recipes.train("tiny", seed=seed, progress=False) for seed in (0, 0, 1))
     assert torch.equal(weights(first), weights(again))
@@ -119,6 +120,7 @@ def test_the_seed_changes_split_and_weights() -> None:
     assert not torch.equal(weights(first), weights(other))
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("batches", [9, 30])  # 6 and 8 batches an epoch: stage 1 in its second, stage 2 in its first
 def test_interrupted_training_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
     whole = recipes.train("tiny", progress=False)
@@ -151,6 +153,7 @@ def test_another_seed_does_not_resume_there(tmp_path: Path) -> None:
         recipes.train("tiny", seed=1, out=tmp_path, progress=False)
 
 
+@pytest.mark.slow
 def test_another_engine_does_not_resume_there(tmp_path: Path) -> None:
     by_torch = recipes.train("tiny", out=tmp_path, engine="torch", progress=False)
     assert by_torch.model.engine == "torch"

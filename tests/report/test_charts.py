@@ -154,6 +154,7 @@ def test_whole_budgets_count_changed_features(audit) -> None:
     assert axis["axis"]["values"] == [0.0, 1.0, 2.0, 3.0]
 
 
+@pytest.mark.slow
 def test_every_specification_is_vega_lite(audit, record: AuditRecord, details: RunDetails, compared) -> None:
     single = audit(budgets=record.to_json()["budgets"][:1])
     figures = [f for group in report_figures(record, details).values() for f in group]

@@ -4,6 +4,7 @@ from counterspin.evaluation.records import AuditRecord
 from counterspin.report.figures import report_figures
 
 
+@pytest.mark.slow
 def test_every_section_has_its_figures(record: AuditRecord) -> None:
     keys = {section: [figure.key for figure in group] for section, group in report_figures(record).items()}
     assert keys == {
@@ -16,6 +17,7 @@ def test_every_section_has_its_figures(record: AuditRecord) -> None:
     }
 
 
+@pytest.mark.slow
 def test_theorem_and_trajectories_are_said(record: AuditRecord) -> None:
     flat, qubit, readout, _ = report_figures(record)["noise"]
     assert flat.note.startswith("Theorem: Balanced readout")
@@ -23,6 +25,7 @@ def test_theorem_and_trajectories_are_said(record: AuditRecord) -> None:
     assert readout.note == "200 samples."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("certified", "words"), [(True, "between these two."), (False, "on the worst case or below")])
 def test_what_the_band_means(record: AuditRecord, audit, certified: bool, words: str) -> None:
     budgets = record.to_json()["budgets"]

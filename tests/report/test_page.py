@@ -66,6 +66,7 @@ def parsed_unreliable(unreliable_page: str) -> Page:
     return Page(unreliable_page)
 
 
+@pytest.mark.slow
 def test_the_verdict_comes_first(parsed: Page) -> None:
     order = [
         "46.0 % of 200 test samples",
@@ -106,6 +107,7 @@ def test_numbers_of_the_record_are_printed(parsed: Page) -> None:
     assert "UNRELIABLE" not in parsed.text
 
 
+@pytest.mark.slow
 def test_a_failed_check_raises_the_banner(parsed_unreliable: Page) -> None:
     text = parsed_unreliable.text
     assert text.index("UNRELIABLE") < text.index("of 200 test samples")
@@ -126,6 +128,7 @@ def test_gallery(parsed: Page, parsed_unreliable: Page) -> None:
     assert "6 smaller changes not shown" in parsed_unreliable.text
 
 
+@pytest.mark.slow
 def test_nothing_measured_is_said(audit) -> None:
     skipped = {"samples": 0, "curves": [], "skipped": "the model has no circuit."}
     bare = audit(calibration=None, engine=None, noise_resilience=skipped)
@@ -136,6 +139,7 @@ def test_nothing_measured_is_said(audit) -> None:
     assert "Not measured: the model has no circuit." in text
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(audit, gallery_of) -> None:
     evil = '</script><script>alert("x")</script><img src=x onerror=alert(1)>'
     values = audit().to_json()
@@ -233,6 +237,7 @@ def test_save_report_where_a_file_stands_in_the_way(tmp_path: Path) -> None:
         save_report("new", tmp_path / "file" / "report.html")
 
 
+@pytest.mark.slow
 def test_the_path_of_the_run_stays_private(audit) -> None:
     text = Page(render(audit(run="/home/someone/secret/run-5c1e"), ReportSamples())).text
     assert "run directory run-5c1e" in text
@@ -255,6 +260,7 @@ def test_charts_of_an_unreliable_audit_say_so_themselves(parsed: Page, parsed_un
         assert all((spec.get("title", {}).get("text") == "UNRELIABLE: S04 failed") == said for spec in data.values())
 
 
+@pytest.mark.slow
 def test_attacks_left_out_are_told_with_their_reason(audit) -> None:
     text = Page(
         render(audit(left_out={"corners": "attack corners works for norm linf, not l2."}), ReportSamples())
@@ -264,6 +270,7 @@ def test_attacks_left_out_are_told_with_their_reason(audit) -> None:
     assert "left out" not in Page(render(audit(), ReportSamples())).text
 
 
+@pytest.mark.slow
 def test_limits_of_the_attacker_are_told(audit, gallery_of) -> None:
     threat = audit().threat | {"mask": [True] * 2 + [False] * 14, "groups": [], "tied": [], "budget": {"queries": 500}}
     text = Page(render(audit(threat=threat), gallery_of(None, features=16))).text
@@ -271,6 +278,7 @@ def test_limits_of_the_attacker_are_told(audit, gallery_of) -> None:
     assert "mask features 0, 1 of 16" in text
 
 
+@pytest.mark.slow
 def test_a_record_of_an_earlier_version_still_renders(audit) -> None:
     values = audit().to_json()
     del values["left_out"], values["engine"]

@@ -68,6 +68,7 @@ def test_an_unflippable_sample_stays_inside_the_figure() -> None:
     assert (rows[0]["radius"], rows[0]["distance"], rows[0]["found"]) == (0.5, 0.5, False)
 
 
+@pytest.mark.slow
 def test_long_samples_are_thinned() -> None:
     many = torch.linspace(0.1, 0.4, 4000, dtype=torch.float64)
     proofs = Proofs(

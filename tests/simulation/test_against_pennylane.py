@@ -23,6 +23,8 @@ from counterspin.circuits import (
 )
 from counterspin.simulation import run
 
+pytestmark = pytest.mark.slow  # importing takes seconds
+
 qml = pytest.importorskip("pennylane")
 
 NAMES = {
@@ -110,6 +112,7 @@ def check(circuit: Circuit, measurement: Measurement, rng: np.random.Generator) 
             assert torch.allclose(mine, other, atol=1e-10, rtol=0), engine
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("read", [random_paulis, random_groups])
 @pytest.mark.parametrize("qubits", range(1, 7))
 def test_gate_encoded_circuits(qubits: int, read: Callable[..., Measurement]) -> None:
@@ -119,6 +122,7 @@ def test_gate_encoded_circuits(qubits: int, read: Callable[..., Measurement]) ->
     check(circuit, PauliExpectations.of("X0", "Y0") if qubits == 1 else read(rng, qubits), rng)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("complex_data", [False, True])
 @pytest.mark.parametrize("qubits", range(1, 7))
 def test_padded_amplitudes_with_uploads_in_gates(qubits: int, complex_data: bool) -> None:

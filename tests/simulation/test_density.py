@@ -62,6 +62,7 @@ def linear(rng: np.random.Generator, classes: int, values: int) -> Linear:
     return Linear(torch.tensor(rng.normal(size=(classes, values))), torch.tensor(rng.normal(size=classes)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("qubits", [1, 2, 3])
 def test_equals_default_mixed(qubits, make):
@@ -95,6 +96,7 @@ def test_equals_default_mixed(qubits, make):
     assert purity < 0.999  # the channels did something
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("qubits", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("uploads", [True, False])
 def test_without_channels_it_is_the_state_vector_engine(qubits, uploads):
@@ -122,6 +124,7 @@ def test_score_operators_are_the_observables():
             np.testing.assert_allclose(score_operators(Readout(measurement), qubits).numpy(), dense, atol=1e-14)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), qubits=st.integers(1, 4))
 def test_adjoint_identity_and_positivity(seed, qubits):
@@ -139,6 +142,7 @@ def test_adjoint_identity_and_positivity(seed, qubits):
     torch.testing.assert_close(carried.scores(x), forward, atol=1e-12, rtol=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), qubits=st.integers(1, 3))
 def test_observables_behind_the_last_encoding_gate(seed, qubits):

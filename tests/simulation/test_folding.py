@@ -53,6 +53,7 @@ def heads(values: int) -> list[Scale | Linear | None]:
     return [None, Scale(torch.tensor(7.0)), linear]
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("amplitudes", [Amplitudes(8), Amplitudes(5), Amplitudes(8, True), Amplitudes(5, True)])
 def test_fold_equals_run(amplitudes: Amplitudes, noise: str) -> None:

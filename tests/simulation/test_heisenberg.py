@@ -31,6 +31,7 @@ def _readout(rng, qubits, kind):
     return Readout(measurement, Scale(torch.tensor(2.5)) if kind == "scale" else None)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10**6),

@@ -66,6 +66,7 @@ def test_methods_that_cannot_serve_are_refused() -> None:
         noise_engine(wide, None, "kraus")
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("seed", range(4))
 def test_transfer_equals_density_with_gradients(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -89,6 +90,7 @@ def test_transfer_equals_density_with_gradients(seed: int) -> None:
             torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=0)
 
 
+@pytest.mark.slow
 def test_trajectories_average_to_the_exact_scores_under_everything() -> None:
     rng, repeats = np.random.default_rng(8), 25
     circuit = random_circuit(rng, 2, extra=2)

@@ -58,6 +58,7 @@ def test_sure_errors_equal_the_gates_up_to_a_phase(seed: int) -> None:
     torch.testing.assert_close(overlap.abs(), torch.ones(2).double(), atol=1e-12, rtol=0)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("kind", GATES)
 @pytest.mark.parametrize("word", ["X", "Y", "Z"])
 def test_every_gate_lets_every_error_through(kind: str, word: str) -> None:

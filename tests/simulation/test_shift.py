@@ -55,6 +55,7 @@ def check(circuit: Circuit, readout: Readout, seed: int = 0) -> int:
     return count
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("kind", [name for name, gate in GATES.items() if gate.angles])
 def test_every_parametrised_gate(kind: str) -> None:
     wires = (1, 0)[: GATES[kind].qubits]
@@ -177,6 +178,7 @@ def test_finite_shots_without_a_generator_are_refused() -> None:
         shift_jacobian(*arguments, shots=0, generator=seeded(0))
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("seed", range(4))
 def test_the_rules_hold_under_noise(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -36,6 +36,7 @@ def test_impossible_outcomes_never_occur_and_frequencies_add_up(shots: int) -> N
     assert torch.allclose(sampled.sum(1), torch.ones(ROWS, dtype=torch.float64), atol=1e-14)
 
 
+@pytest.mark.slow
 def test_chunks_do_not_change_the_law_and_rows_are_independent() -> None:
     # 3 shots take two chunks of rows.
     sampled = sampled_distribution(P.expand(2**21, -1), 3, seeded(2)).unflatten(0, (4, -1)).mean(dim=1)

@@ -46,6 +46,7 @@ def encoding(kind: str, qubits: int) -> Amplitudes | None:
     }[kind]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ground", "real", "padded", "complex"])
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), qubits=st.integers(1, 4))
@@ -71,6 +72,7 @@ def test_random_circuits_hold_every_gate() -> None:
     assert any(g.qubits[1] < g.qubits[0] for g in circuit.gates if len(g.qubits) == 2)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("kind", [name for name, gate in GATES.items() if gate.qubits != 1])
 @pytest.mark.parametrize("wires", [(0, 1), (1, 0), (0, 2), (2, 0), (2, 1)])
 def test_two_qubit_gates_on_every_pair_and_order(kind: str, wires: tuple[int, int]) -> None:
@@ -97,6 +99,7 @@ def test_large_batch_through_one_unitary_equals_small_batches(kind: str) -> None
     assert float(gradients[0].abs().max()) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ground", "padded", "complex"])
 def test_gradients_pass_gradcheck(kind: str) -> None:
     rng = np.random.default_rng(3)
@@ -113,6 +116,7 @@ def test_gradients_pass_gradcheck(kind: str) -> None:
     assert torch.autograd.gradgradcheck(scores, (x, w), atol=1e-6, fast_mode=True)
 
 
+@pytest.mark.one_fast
 @each_engine
 @pytest.mark.parametrize("qubits", range(1, 7))
 def test_single_precision_is_close_to_double(qubits: int, engine: str) -> None:
@@ -140,6 +144,7 @@ def test_computes_in_the_dtype_of_the_inputs(engine: str) -> None:
     assert torch.autograd.grad(scores.sum(), w)[0].dtype == torch.float32
 
 
+@pytest.mark.one_fast
 @each_engine
 @pytest.mark.parametrize("measurement", [PauliExpectations.of("X0", "Y1"), OutcomeGroups((1,), ((0,), (1,)))])
 @pytest.mark.parametrize("kind", ["ground", "padded", "complex"])

@@ -1,16 +1,25 @@
-"""What another reader of OpenQASM, Qiskit's, makes of a program: its unitary in our order of qubits."""
+"""What another reader of OpenQASM, Qiskit's, makes of a program: its unitary in our order of qubits.
+
+Qiskit is imported by whoever calls it: that takes seconds, and `same_up_to_phase` needs nothing of it.
+"""
+
+from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
-from qiskit import QuantumCircuit, qasm2, qasm3
-from qiskit.quantum_info import Operator
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 __all__ = ["foreign_circuit", "foreign_unitary", "same_up_to_phase"]
 
 
 def foreign_circuit(text: str, *, strict: bool = True) -> QuantumCircuit:
     """The program as Qiskit reads it; version 2 with the qelib1.inc of the paper (strict) or of today."""
+    from qiskit import qasm2, qasm3
+
     if not text.lstrip().startswith("OPENQASM 2"):
         with warnings.catch_warnings():  # its own use of its own deprecated arguments
             warnings.filterwarnings("ignore", r"(?s).*argument ``annotated`` is deprecated", DeprecationWarning)
@@ -22,6 +31,8 @@ def foreign_circuit(text: str, *, strict: bool = True) -> QuantumCircuit:
 
 
 def foreign_unitary(text: str, values: dict[str, float] | None = None, *, strict: bool = True) -> np.ndarray:
+    from qiskit.quantum_info import Operator
+
     circuit = foreign_circuit(text, strict=strict)
     circuit.remove_final_measurements()
     if values:

@@ -106,6 +106,7 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("validation", [VALIDATION, None])
 @pytest.mark.parametrize("batches", [6, 17, 35])  # in the first, the third and the last epoch of 6 batches each
 def test_interrupt_and_resume_equals_an_uninterrupted_run(

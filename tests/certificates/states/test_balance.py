@@ -29,6 +29,7 @@ def _noisy(model, strength):
     return fold(model.circuit, model.weights, model.readout, NoiseModel(global_depolarizing=strength))
 
 
+@pytest.mark.one_fast(2)
 @pytest.mark.parametrize(
     ("measurement", "head"),
     [
@@ -51,6 +52,7 @@ def test_balanced_readouts_keep_decisions_and_exact_radii(measurement, head, str
     torch.testing.assert_close(one.upper, other.upper, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_outcome_modulo_ten_moves_the_boundary():
     model, x = _circuit_model(MOD_TEN)
     clean, strength = model.effective_observables(), 0.5
@@ -66,6 +68,7 @@ def test_outcome_modulo_ten_moves_the_boundary():
     assert float(((one.lower - other.lower)[same]).abs().max()) > 1e-3
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("strength", [0.1, 0.6])
 def test_predicted_boundary(strength):
     model, x = _circuit_model(MOD_TEN)
@@ -111,6 +114,7 @@ def test_zero_padding_decides_what_can_flip():
     assert padded.means[0, 1].item() == whole.means[0, 1].item() == pytest.approx(0.125)
 
 
+@pytest.mark.slow
 def test_complex_data():
     model, x = _circuit_model(SINGLE, complex_data=True)
     assert model.effective_observables().complex_data

@@ -36,6 +36,7 @@ def test_printed_values(strength, p, noisy, tau):
     assert radius.assumptions.noise == "modelled"
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), classes=st.integers(2, 4), strength=st.floats(0.01, 0.95), rank=st.integers(0, 3))
 def test_never_beyond_the_nearest_state_in_trace_distance(seed, classes, strength, rank):
@@ -115,6 +116,7 @@ def test_a_decision_that_the_noise_moves_has_radius_zero():
     assert bounds[1] == 0
 
 
+@pytest.mark.one_fast(1)
 @pytest.mark.parametrize("strength", [0.2, 0.8])
 def test_outcome_k_mod_10_of_64_is_judged_under_the_noise(strength):
     # Classes 0 to 3 own 7 outcomes and the others 6: a noisy margin is that of the clean one plus strength / 64.

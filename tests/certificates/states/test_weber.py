@@ -82,6 +82,7 @@ def _cheapest_effect(strength: float, p: float) -> float:
     return float(np.sin(np.where(effect, turn, np.inf).min() / 2))
 
 
+@pytest.mark.one_fast(4)
 @pytest.mark.parametrize(("strength", "p"), [(0.1, 0.9), (0.3, 0.8), (0.5, 0.6), (0.3, 0.6), (0.1, 0.94)])
 def test_no_effect_on_one_qubit_is_cheaper_within_the_scope(strength, p):
     bound = depolarized_qubit_trace_distance(torch.tensor([p], dtype=torch.float64), strength).item()
@@ -131,6 +132,7 @@ def test_strengths_are_checked(strength):
         depolarized_qubit_trace_distance(torch.tensor([0.4]), 0.1)
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("classes", [2, 3, 8])
 @pytest.mark.parametrize("seed", range(3))
 def test_radii_stay_below_guan_and_exact(seed, classes):

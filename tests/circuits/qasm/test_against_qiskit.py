@@ -11,6 +11,8 @@ from counterspin.circuits.binding import bind
 from counterspin.circuits.qasm import read_program, read_qasm, write_qasm
 from counterspin.circuits.qasm.library import INCLUDES, NATIVE, derived
 
+pytestmark = pytest.mark.slow  # importing takes seconds
+
 NOTHING = np.zeros(0)
 HEADS = {2: 'OPENQASM 2.0; include "qelib1.inc"; qreg q[5];', 3: 'OPENQASM 3.0; include "stdgates.inc"; qubit[5] q;'}
 ANGLES = ("0.3", "-1.7*pi/5", "2.9", "pi/3 - 0.1")
@@ -42,6 +44,7 @@ def test_every_gate_of_version_2_means_what_it_means_elsewhere(name: str) -> Non
     assert same_up_to_phase(unitary(read_qasm(text), NOTHING, NOTHING), theirs) < 1e-10
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("name", sorted(INCLUDES["stdgates.inc"]))
 @pytest.mark.parametrize("modifier", ["", "inv @ "])
 def test_every_gate_of_version_3_and_its_inverse_mean_what_they_mean_elsewhere(name: str, modifier: str) -> None:
@@ -49,6 +52,7 @@ def test_every_gate_of_version_3_and_its_inverse_mean_what_they_mean_elsewhere(n
     assert same_up_to_phase(unitary(read_qasm(text), NOTHING, NOTHING), foreign_unitary(text)) < 1e-10
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     ("name", "controls"),
     [
@@ -79,6 +83,7 @@ def test_a_controlled_global_phase_is_a_gate(controls: int) -> None:
     assert same_up_to_phase(ours, foreign_unitary(same)) < 1e-10
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("seed", range(6))
 def test_written_programs_with_inputs_and_weights_mean_the_same_elsewhere(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -89,6 +94,7 @@ def test_written_programs_with_inputs_and_weights_mean_the_same_elsewhere(seed: 
     assert same_up_to_phase(unitary(circuit, x, w), theirs) < 1e-10
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("seed", range(6))
 def test_written_programs_of_version_2_mean_the_same_elsewhere(seed: int) -> None:
     rng = np.random.default_rng(seed)

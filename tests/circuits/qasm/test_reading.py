@@ -108,6 +108,7 @@ def test_a_global_phase_is_dropped() -> None:
     assert gates(THREE + "qubit q; gphase(pi/3); x q;") == ["X q0"]
 
 
+@pytest.mark.slow
 def test_long_sums_do_not_run_out_of_stack() -> None:
     assert gates(TWO + f"qreg q[1]; rx({'+'.join(['0.5'] * 2_000)}) q[0];") == ["RX(1e+03) q0"]
 

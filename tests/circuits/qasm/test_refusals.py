@@ -13,6 +13,7 @@ THREE = 'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit[3] c;\n'
 TELEPORT = TWO + "h q[1];\ncx q[1], q[2];\ncx q[0], q[1];\nh q[0];\nmeasure q[0] -> c[0];\nif (c == 1) z q[2];\n"
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     ("text", "place", "what"),
     [
@@ -96,6 +97,7 @@ def test_what_cannot_be_read(text: str, place: str, what: str) -> None:
     assert "\n" not in message
 
 
+@pytest.mark.slow
 def test_short_programs_that_stand_for_endless_circuits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expansion, "_MOST_GATES", 2_000)  # not to wait for the real ones
     levels = "".join(f"gate g{k + 1} a {{ g{k} a; g{k} a; }}\n" for k in range(40))

@@ -16,6 +16,7 @@ INDICES = st.none() | st.integers(0, 12)
 TERMS = st.tuples(NUMBERS, INDICES, INDICES).filter(lambda t: t[1:] != (None, None))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.sampled_from([None, False, True]), st.booleans())
 def test_random_circuits_with_every_gate(seed: int, qubits: int, amplitudes: bool | None, uploads: bool) -> None:
@@ -24,6 +25,7 @@ def test_random_circuits_with_every_gate(seed: int, qubits: int, amplitudes: boo
     assert read_qasm(write_qasm(circuit)) == circuit
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_circuits_of_numbers_in_version_2(seed: int, qubits: int) -> None:
@@ -35,6 +37,7 @@ def test_circuits_of_numbers_in_version_2(seed: int, qubits: int) -> None:
     assert read_qasm(write_qasm(fixed, version=2)) == fixed
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(NUMBERS, st.lists(TERMS, max_size=4))
 def test_every_angle_to_the_last_bit(constant: float, terms: list[tuple[float, int | None, int | None]]) -> None:
@@ -44,6 +47,7 @@ def test_every_angle_to_the_last_bit(constant: float, terms: list[tuple[float, i
     assert (back.inputs, back.weights) == (circuit.inputs, circuit.weights)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 3), max_size=6).map(sorted).map(tuple))
 def test_layers_also_empty_ones(layers: tuple[int, ...]) -> None:
     circuit = Circuit(2, Circuit(2).add("H", 0).add("CNOT", (0, 1)).add("X", 1).gates, layers=layers)
@@ -55,6 +59,7 @@ def test_circuits_as_they_are_built_here(circuit: Circuit) -> None:
     assert read_qasm(write_qasm(circuit)) == circuit
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("seed", range(8))
 def test_the_reference_parser_of_version_3_accepts_what_is_written(seed: int) -> None:
     circuit = random_circuit(np.random.default_rng(seed), 3, amplitudes=Amplitudes(8))

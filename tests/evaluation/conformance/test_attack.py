@@ -27,6 +27,7 @@ def failed(attack: Attack, **options) -> set[str]:
 ITERATIVE = [pytest.param(attack, marks=pytest.mark.slow) for attack in (PGD(steps=5, restarts=2), APGD(steps=5))]
 
 
+@pytest.mark.one_fast(2)
 @pytest.mark.parametrize("attack", [FGSM(), RandomDraws(draws=20), Corners(), *ITERATIVE])
 def test_our_attacks_pass(attack):
     report = check_attack(attack)
@@ -39,6 +40,7 @@ def test_our_attacks_pass(attack):
     assert {one.status for one in report.outcomes} == {"passed"}
 
 
+@pytest.mark.slow
 def test_an_attack_with_needs_is_checked_on_a_model_that_meets_them():
     circuit = amplitude_encoding(8) + strongly_entangling(3, 2)
     weights = torch.randn(18, generator=torch.Generator().manual_seed(0))
@@ -211,10 +213,12 @@ STAYS, VERDICT, POINT = (
 )
 
 
+@pytest.mark.slow
 def test_the_attack_to_spoil_is_sound():
     assert failed(Steepest()) == set()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize(
     ("attack", "expected"),
     [
@@ -262,6 +266,7 @@ def test_something_else_is_refused():
         check_attack(FGSM)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None)
 @given(st.integers(0, 10_000))
 def test_a_sound_attack_passes_whatever_the_seed(seed):

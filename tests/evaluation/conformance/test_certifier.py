@@ -63,6 +63,7 @@ class Stretched(ExactL2Certificate):
         return replace(radii, lower=lower, upper=lower, exact=torch.ones_like(radii.exact), points=None)
 
 
+@pytest.mark.slow
 def test_five_per_cent_too_large_is_caught():
     found = failed(Stretched(), FREE)
     assert INSIDE in found
@@ -222,6 +223,7 @@ def test_what_is_no_certificate_and_what_serves_nothing():
         report.raise_if_failed()
 
 
+@pytest.mark.slow
 def test_given_samples_are_used():
     x = torch.tensor([[0.1, -0.3], [0.8, 0.9]], dtype=torch.float64)
     y = small_angle_model()(x).argmax(dim=1)

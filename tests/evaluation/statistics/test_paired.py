@@ -27,6 +27,7 @@ def test_mcnemar_refuses_negative_counts():
         mcnemar(-1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 20])
 def test_holm_equals_statsmodels(size):
     rng = np.random.default_rng(size)
@@ -71,6 +72,7 @@ def quartic(b: int, c: int, n: int) -> tuple[float, float]:
     return float(real.min()), float(real.max())
 
 
+@pytest.mark.slow
 @given(PAIRS)
 def test_tango_equals_the_closed_form(counts):
     b, c, n = counts
@@ -102,6 +104,7 @@ def test_tango_meets_published_examples():
     assert tango(6, 16, 161) == pytest.approx((-0.124, -0.005), abs=5e-4)
 
 
+@pytest.mark.slow
 @given(PAIRS, st.floats(0.6, 0.99))
 def test_tango_surrounds_the_difference_mirrors_and_nests(counts, confidence):
     b, c, n = counts
@@ -113,6 +116,7 @@ def test_tango_surrounds_the_difference_mirrors_and_nests(counts, confidence):
     assert high <= wide_high + 1e-12
 
 
+@pytest.mark.slow
 @given(st.integers(1, 500))
 def test_tango_without_discordant_pairs_is_the_score_bound_of_none(n):
     z2 = float(norm.ppf(0.975)) ** 2
@@ -121,6 +125,7 @@ def test_tango_without_discordant_pairs_is_the_score_bound_of_none(n):
     assert tango(n, 0, n)[1] == 1.0
 
 
+@pytest.mark.one_fast(2)
 @pytest.mark.parametrize(("p", "q"), [(0.05, 0.05), (0.15, 0.05), (0.02, 0.0), (0.3, 0.2)])
 def test_tango_covers_nearly_as_often_as_it_says(p, q):
     """By enumeration of every table of 40 pairs, with `p` only the first, `q` only the second."""

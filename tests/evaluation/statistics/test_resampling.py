@@ -30,6 +30,7 @@ def test_median_equals_numpy(n):
     assert float(values.min()) <= median.low <= median.value <= median.high <= float(values.max())
 
 
+@pytest.mark.slow
 def test_median_interval_covers_as_often_as_it_says():
     rng, hits, trials = seeded(3), 0, 200
     for _ in range(trials):

@@ -10,6 +10,7 @@ from counterspin.evaluation.statistics import clopper_pearson, measured_share, r
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
+@pytest.mark.slow
 @given(COUNTS)
 def test_share_equals_scipy_and_statsmodels(case):
     hits, n = case

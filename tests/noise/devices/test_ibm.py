@@ -21,6 +21,7 @@ def test_enough_devices_ship():
     assert {"manila", "fez", "torino", "marrakesh", "nighthawk"} <= DEVICES.keys()
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("name", DEVICES)
 def test_every_snapshot_says_what_its_files_say(name):
     properties = json.loads(DEVICES[name].read_text())

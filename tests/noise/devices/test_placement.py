@@ -50,6 +50,7 @@ RECIPES = {
 }
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("kind", GATES)
 def test_every_gate_on_every_device(kind: str, device: str) -> None:
@@ -64,6 +65,7 @@ def test_every_gate_on_every_device(kind: str, device: str) -> None:
     assert max(differences(circuit, placed)) < 1e-12
 
 
+@pytest.mark.one_fast(3)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("recipe", [pytest.param(name, marks=DEEP if name in SLOW else ()) for name in RECIPES])
 def test_recipes_circuits_on_every_device(recipe: str, device: str) -> None:
@@ -77,6 +79,7 @@ def test_recipes_circuits_on_every_device(recipe: str, device: str) -> None:
     assert gradients < 1e-12 * len(circuit.gates)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10**6), qubits=st.integers(1, 3), device=st.sampled_from(sorted(DEVICES)))
 def test_random_circuits_with_every_gate(seed: int, qubits: int, device: str) -> None:
@@ -87,6 +90,7 @@ def test_random_circuits_with_every_gate(seed: int, qubits: int, device: str) ->
     assert (placed.circuit.inputs, placed.circuit.weights) == (circuit.inputs, circuit.weights)
 
 
+@pytest.mark.slow
 def test_a_ring_of_the_device_needs_no_swap_and_elsewhere_it_is_laid_on_a_line() -> None:
     circuit = reuploading(6, 1)
     on_grid, on_line = place(circuit, grid(3, 2)), place(circuit, line(6))

@@ -23,6 +23,7 @@ def rules_by_place(noise: NoiseModel):
     return {(rule.kinds[0], rule.qubits): rule.channel for rule in noise.rules}
 
 
+@pytest.mark.one_fast
 @shipped
 @pytest.mark.parametrize("name", DEVICES)
 def test_every_gate_errs_as_calibrated(name):
@@ -137,6 +138,7 @@ def test_choices_that_are_none(chosen, message):
         notes_of(toy, chosen)
 
 
+@pytest.mark.one_fast(1)
 @shipped
 @pytest.mark.parametrize("name", ["ibm:fez", "ibm:sherbrooke", "google:willow_pink"])
 def test_twelve_qubits_of_a_large_device_take_less_than_a_second(name):

@@ -55,6 +55,7 @@ def built(drawn: list[tuple[str, tuple[int, ...]]]) -> list[Gate]:
     return [Gate(kind, wires, (weight(k) + 0.2,) if kind == "RZ" else ()) for k, (kind, wires) in enumerate(drawn)]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(on_shape())
 def test_any_circuit_on_a_line_or_ring_keeps_its_unitary_and_ends_where_the_route_says(drawn: tuple) -> None:
@@ -145,6 +146,7 @@ def _fewest(pairs: list[tuple[int, ...]], qubits: int) -> int:
     return min(costs.values())
 
 
+@pytest.mark.slow
 def test_what_rings_cost_on_a_line() -> None:
     # Of three CNOT per SWAP most cancel: Qiskit's transpiler (2.6, level 3) needs 36, 49, 65 and 101 here.
     found = []

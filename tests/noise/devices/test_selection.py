@@ -49,6 +49,7 @@ def paths(snapshot, n, *, ring=False):
             yield path
 
 
+@pytest.mark.one_fast
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("n", "ring"), [(1, False), (2, False), (4, False), (6, False), (4, True), (6, True)])
 def test_lines_and_rings_are_the_best(seed, n, ring):
@@ -158,6 +159,7 @@ def test_heavy_hexagons_have_rings_of_twelve():
     assert len(best_subgraph(fez, 12, shape="ring")) == 12
 
 
+@pytest.mark.one_fast
 @shipped
 @pytest.mark.parametrize("name", ["ibm:fez", "ibm:nighthawk", "google:willow_pink"])
 @pytest.mark.parametrize(("n", "shape"), [(8, "line"), (12, "line"), (12, "ring"), (12, "any")])

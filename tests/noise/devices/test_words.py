@@ -34,6 +34,7 @@ ANGLES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(st.one_of(ANGLES, st.sampled_from(["SX", "X"])), max_size=14), flips=st.booleans())
 def test_any_run_keeps_its_unitary_and_its_symbols_need_at_most_two_pulses_each(steps: list, flips: bool) -> None:
