@@ -1,4 +1,4 @@
-"""Compiling the driver together with one copy of the kernel."""
+"""Compiling a driver together with one copy of the kernel."""
 
 import os
 import platform
@@ -19,22 +19,25 @@ _KERNEL = _ROOT / "src/counterspin/simulation/kernels/c"
 _REALS = {torch.float32: "float", torch.float64: "double"}
 
 
-def build_driver(executable: Path, *, dtype: torch.dtype, vector_bytes: int, flags: Sequence[str]) -> None:
-    """Compile the driver for one precision and width of the vectors.
+def build_driver(
+    executable: Path, *, dtype: torch.dtype, vector_bytes: int, flags: Sequence[str], source: str = "driver.c"
+) -> None:
+    """Compile a driver for one precision and width of the vectors.
 
     Args:
         executable: where it goes.
         dtype: float32 or float64.
         vector_bytes: 16, 32 or 64.
         flags: of the compiler.
+        source: `"driver.c"` for state vectors, `"transfer_driver.c"` for Pauli vectors.
 
     Raises:
         Unavailable: no C compiler.
         RuntimeError: the compiler refused, with what it said.
     """
     macros = [f"-DREAL={_REALS[dtype]}", f"-DVECTOR_BYTES={vector_bytes}", "-DSUFFIX=driver"]
-    source = Path(__file__).with_name("driver.c")
-    command = [_compiler(), *flags, *macros, f"-I{_KERNEL}", str(source), "-o", str(executable), "-lm", "-lpthread"]
+    path = Path(__file__).with_name(source)
+    command = [_compiler(), *flags, *macros, f"-I{_KERNEL}", str(path), "-o", str(executable), "-lm", "-lpthread"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
@@ -47,7 +50,9 @@ def production_flags(variant: str) -> tuple[int, list[str]]:
         Unavailable: this kind of processor has no such instruction set.
     """
     setup = runpy.run_path(str(_ROOT / "setup.py"))
-    variants = {name: (width, target) for name, width, target in setup["VARIANTS"].get(platform.machine(), [])}
+    variants = {
+        name: (width, target) for name, width, target in setup["VARIANTS"].get(platform.machine(), setup["DEFAULT"])
+    }
     if variant not in variants:
         raise Unavailable(f"this processor ({platform.machine()}) has no instruction set {variant}; use an x86_64 one.")
     width, target = variants[variant]

@@ -31,11 +31,12 @@ class _Header(ctypes.Structure):
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What the kernel computed: values `(batch, values)` and the wanted gradients, shaped like inputs and weights."""
+    """What the kernel computed: values `(batch, values)` and the wanted gradients, shaped like what they belong to."""
 
     values: Tensor
     inputs: Tensor | None
     weights: Tensor | None
+    start: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,10 +2,9 @@
  *
  *     driver CASE RESULT THREADS REPETITIONS
  *
- * CASE, written by case.py: a Header and its sections, in this machine's byte order. RESULT: the values, then the
- * wanted gradients. Exit code 1 and one line on stderr if anything is wrong; indices inside the tables are not checked. */
-#include <stdio.h>
-#include <stdlib.h>
+ * CASE, written by case.py: a Header and its sections. RESULT: the values, then the wanted gradients. Exit code 1 and one
+ * line on stderr if anything is wrong; indices inside the tables are not checked. */
+#include "driver.h"
 
 #include "kernel.c"
 
@@ -21,7 +20,7 @@ typedef struct {
 
 typedef struct {
     Header header;
-    void *section[SECTIONS]; /* each in an allocation of exactly its size; NULL: empty, as an empty tensor is */
+    void *section[SECTIONS];
 } Case;
 
 enum { MOST = 1 << 28, MOST_QUBITS = 28 }; /* so that no size below overflows */
@@ -35,8 +34,9 @@ static int in_range(const Header *h) {
     return p->qubits >= 1 && p->qubits <= MOST_QUBITS && p->shared <= p->angles;
 }
 
-/* What is wrong with the header of a file of `size` bytes, or NULL. */
-static const char *check(const Header *h, int64_t size) {
+/* What is wrong with a header, or NULL. */
+static const char *check(const void *header) {
+    const Header *h = header;
     if (memcmp(h->magic, "cs-case1", sizeof(h->magic)) != 0) return "the file is no case";
     if (h->real_bytes != sizeof(REAL)) return "the case has another precision than this driver";
     if (!in_range(h)) return "a count of the case is out of range";
@@ -54,24 +54,15 @@ static const char *check(const Header *h, int64_t size) {
         [WEIGHTS] = p->weights * real,
         [GRADIENT] = h->batch * p->values * real,
     };
-    int64_t left = size - (int64_t)sizeof(Header);
-    for (int k = 0; k < SECTIONS; k++) {
+    for (int k = 0; k < SECTIONS; k++)
         if (expected[k] != any && h->bytes[k] != expected[k]) return "a section has not the size its counts ask for";
-        if (h->bytes[k] < 0 || h->bytes[k] > left) return "the file is cut off";
-        left -= h->bytes[k];
-    }
-    return left ? "the file is longer than its sections" : NULL;
+    return NULL;
 }
 
-static const char *read_sections(FILE *file, Case *c) {
-    for (int k = 0; k < SECTIONS; k++) {
-        size_t bytes = (size_t)c->header.bytes[k];
-        if (!bytes) continue;
-        c->section[k] = malloc(bytes);
-        if (!c->section[k]) return "no memory for the case";
-        if (fread(c->section[k], 1, bytes, file) != bytes) return "the file is cut off";
-    }
-    Program *p = &c->header.program;
+static const char *read_case(const char *path, Case *c) {
+    Header *h = &c->header;
+    const char *trouble = read_file(path, h, sizeof(*h), check, h->bytes, SECTIONS, c->section);
+    Program *p = &h->program;
     p->angle = c->section[ANGLES];
     p->term = c->section[TERMS];
     p->rotation = c->section[ROTATIONS];
@@ -79,24 +70,10 @@ static const char *read_sections(FILE *file, Case *c) {
     p->signs = c->section[SIGN_LISTS];
     p->pauli = c->section[PAULIS];
     p->group = c->section[GROUPS];
-    return NULL;
-}
-
-static const char *read_case(const char *path, Case *c) {
-    FILE *file = fopen(path, "rb");
-    if (!file) return "the case file cannot be opened";
-    const char *trouble = "the file is no case";
-    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
-    rewind(file);
-    if (size >= 0 && fread(&c->header, sizeof(Header), 1, file) == 1) {
-        trouble = check(&c->header, size);
-        if (!trouble) trouble = read_sections(file, c);
-    }
-    fclose(file);
     return trouble;
 }
 
-/* What the kernel writes, each in an allocation of its own; NULL: not wanted or empty. */
+/* What the kernel writes; NULL: not wanted or empty. */
 enum Output { VALUES, OF_INPUTS, OF_WEIGHTS, STATES, OUTPUTS };
 
 static const char *repeat(const Case *c, void *const output[OUTPUTS], int threads, long repetitions) {
@@ -123,37 +100,17 @@ static const char *run_case(const Case *c, const char *path, int threads, long r
         [STATES] = h->wanted ? KERNEL(states_size)(&h->program, h->batch) : 0,
     };
     void *output[OUTPUTS] = {NULL};
-    const char *trouble = NULL;
-    for (int k = 0; k < OUTPUTS; k++)
-        if (bytes[k] && !(output[k] = malloc((size_t)bytes[k]))) trouble = "no memory for the results";
+    const char *trouble = allocate(bytes, OUTPUTS, output);
     if (!trouble) trouble = repeat(c, output, threads, repetitions);
-    if (!trouble) {
-        FILE *file = fopen(path, "wb");
-        int written = file != NULL;
-        for (int k = VALUES; k <= OF_WEIGHTS && written; k++)
-            if (bytes[k]) written = fwrite(output[k], (size_t)bytes[k], 1, file) == 1;
-        if (file && fclose(file) != 0) written = 0;
-        if (!written) trouble = "the results cannot be written";
-    }
-    for (int k = 0; k < OUTPUTS; k++) free(output[k]);
+    if (!trouble) trouble = write_results(path, bytes, STATES, output);
+    release(output, OUTPUTS);
     return trouble;
 }
 
-/* A whole number from 1 to 1000, or 0. */
-static int count(const char *text) {
-    char *end;
-    long number = strtol(text, &end, 10);
-    return *end || number < 1 || number > 1000 ? 0 : (int)number;
-}
-
-int main(int arguments, char **argument) {
-    const char *trouble = "usage: driver CASE RESULT THREADS REPETITIONS, the last two from 1 to 1000";
+static const char *run_files(const char *path, const char *result, int threads, long repetitions) {
     Case c = {.section = {NULL}};
-    if (arguments == 5 && count(argument[3]) && count(argument[4])) {
-        trouble = read_case(argument[1], &c);
-        if (!trouble) trouble = run_case(&c, argument[2], count(argument[3]), count(argument[4]));
-    }
-    for (int k = 0; k < SECTIONS; k++) free(c.section[k]);
-    if (trouble) fprintf(stderr, "driver: %s\n", trouble);
-    return trouble != NULL;
+    const char *trouble = read_case(path, &c);
+    if (!trouble) trouble = run_case(&c, result, threads, repetitions);
+    release(c.section, SECTIONS);
+    return trouble;
 }

@@ -1,10 +1,11 @@
-"""Running the driver on a case."""
+"""Running a driver on a case."""
 
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.driver.case import Case, Results
+from benchmarks.driver.transfer_case import TransferCase
 
 __all__ = ["DriverError", "run_driver"]
 
@@ -14,12 +15,18 @@ class DriverError(Exception):
 
 
 def run_driver(
-    executable: Path, case: Case, folder: Path, *, threads: int = 1, repetitions: int = 1, under: Sequence[str] = ()
+    executable: Path,
+    case: Case | TransferCase,
+    folder: Path,
+    *,
+    threads: int = 1,
+    repetitions: int = 1,
+    under: Sequence[str] = (),
 ) -> Results:
     """What the kernel computes for a case.
 
     Args:
-        executable: of `build_driver`, in the precision of the case.
+        executable: of `build_driver`, for this kind of case in its precision.
         case: what to run.
         folder: where the files for and from the driver go.
         threads: of the kernel.

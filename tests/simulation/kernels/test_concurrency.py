@@ -63,6 +63,7 @@ def test_the_number_of_threads_changes_no_bit(kernel: Kernel, dtype: torch.dtype
     assert all(equal(found[0], other) for other in found[1:])
 
 
+@pytest.mark.one_fast
 @pytest.mark.usefixtures("several_threads")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_many_callers_at_once_get_their_own_answers(threads: int) -> None:
@@ -79,6 +80,7 @@ def test_many_callers_at_once_get_their_own_answers(threads: int) -> None:
             assert all(equal(a, b) for a, b in zip(alone * 3, together, strict=True))
 
 
+@pytest.mark.slow
 def test_the_interpreter_goes_on_during_a_call() -> None:
     # A call of about 0.1 s: another thread counts meanwhile, which it could not with the lock held.
     on = kernel()
@@ -127,6 +129,7 @@ def exit_code(child: int, seconds: float) -> int:
 
 
 # JAX, where another test of the process imported it, warns at every fork.
+@pytest.mark.one_fast(1)
 @pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 @pytest.mark.usefixtures("several_threads")
 @pytest.mark.parametrize("threads", [1, 2])

@@ -91,6 +91,7 @@ drawn = given(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("qubits", range(1, 7))
 @settings(max_examples=14, **FUZZ)
 @drawn

@@ -47,6 +47,7 @@ def test_the_variants_are_those_of_the_build() -> None:
     assert {k.variant for k in KERNELS} <= {name for name, _, _ in names}
 
 
+@pytest.mark.one_fast(5)
 @each_kernel
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_states_kept_grow_with_the_batch_and_not_with_the_depth(kernel: Kernel, dtype: torch.dtype) -> None:

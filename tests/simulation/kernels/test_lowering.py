@@ -161,6 +161,7 @@ def test_single_qubit_gates_alone(kind: str, kernel: Kernel) -> None:
         check_against_matrices(kernel, circuit.add(kind, qubits - 1, *angles))
 
 
+@pytest.mark.one_fast
 @each_kernel
 @pytest.mark.parametrize("kind", COUPLING)
 def test_gates_on_two_qubits_alone_in_every_order(kind: str, kernel: Kernel) -> None:
@@ -172,6 +173,7 @@ def test_gates_on_two_qubits_alone_in_every_order(kind: str, kernel: Kernel) -> 
         check_against_matrices(kernel, circuit.add(kind, wires, *angles))
 
 
+@pytest.mark.one_fast
 @each_kernel
 @pytest.mark.parametrize("controls", range(1, 5))
 def test_multi_controlled_z(controls: int, kernel: Kernel) -> None:

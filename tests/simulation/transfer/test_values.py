@@ -133,7 +133,9 @@ def test_a_deep_circuit_is_walked_back_from_few_states():
 
 @needs_kernel
 @pytest.mark.parametrize("channel", [depolarizing(0.05), thermal_relaxation(1e-4, 8e-5, 5e-6)], ids=lambda c: c.name)
-@pytest.mark.parametrize("qubits", [5, 6, pytest.param(7, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "qubits", [5, 6, pytest.param(7, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
+)
 def test_layers_read_by_few_and_by_many_strings(qubits, channel):
     # Few strings leave most of the last passes out; all outcomes of a group leave out little.
     circuit = Circuit(qubits)

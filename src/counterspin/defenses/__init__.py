@@ -1,0 +1,1 @@
+"""Defences: hardening in training."""
