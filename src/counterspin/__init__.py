@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from counterspin import attacks, certificates, circuits, datasets, models, recipes
-    from counterspin.api import AuditReport, Certification, Plan, audit, certify, plan
+    from counterspin import attacks, certificates, circuits, datasets, defenses, models, recipes
+    from counterspin.api import AuditReport, Certification, HardenReport, Plan, audit, certify, harden, plan
     from counterspin.datasets import load_adversarials
     from counterspin.errors import CounterspinError
     from counterspin.evaluation.compare import compare_runs
-    from counterspin.evaluation.conformance import check_attack, check_certifier, check_classifier
+    from counterspin.evaluation.conformance import check_attack, check_certifier, check_classifier, check_defense
     from counterspin.models.integrations import Adopted, accelerate, adopt, wrap
     from counterspin.models.integrations.backends import OnDevice
     from counterspin.noise import NoiseModel
@@ -32,6 +32,7 @@ __all__ = [
     "CounterspinError",
     "ExecutionBudget",
     "Group",
+    "HardenReport",
     "Linf",
     "NoiseModel",
     "OnDevice",
@@ -47,9 +48,12 @@ __all__ = [
     "check_attack",
     "check_certifier",
     "check_classifier",
+    "check_defense",
     "circuits",
     "compare_runs",
     "datasets",
+    "defenses",
+    "harden",
     "load_adversarials",
     "models",
     "plan",
@@ -69,7 +73,9 @@ _HOMES = {
     "AuditReport": "api",
     "audit": "api",
     "Certification": "api",
+    "HardenReport": "api",
     "Plan": "api",
+    "harden": "api",
     "plan": "api",
     "OnDevice": "models.integrations.backends",
     "certify": "api",
@@ -81,6 +87,7 @@ _HOMES = {
     "check_attack": "evaluation.conformance",
     "check_certifier": "evaluation.conformance",
     "check_classifier": "evaluation.conformance",
+    "check_defense": "evaluation.conformance",
     "compare_runs": "evaluation.compare",
     "load_adversarials": "datasets",
     "CounterspinError": "errors",

@@ -105,3 +105,17 @@ def test_devices_without_their_packages(capsys, monkeypatch) -> None:
 def test_anything_else(capsys, arguments) -> None:
     assert run(["list", *arguments]) == 2
     assert arguments[-1] in capsys.readouterr().err
+
+
+def test_defenses(capsys) -> None:
+    assert run(["list", "defenses", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {"pgd-at", "trades", "label-smoothing", "noise"} <= rows.keys()
+    assert set(rows["pgd-at"]) == {"name", "description", "options", "argument", "usage"}
+    assert "steps" in rows["pgd-at"]["options"]
+    assert rows["noise"]["argument"] == "sources"
+    assert rows["noise"]["usage"].startswith("--with noise:<sources>")
+    assert run(["list", "defenses"]) == 0
+    out = capsys.readouterr().out
+    assert "--with pgd-at:[eps=…" in out
+    assert "        steps: gradient steps per batch" in out

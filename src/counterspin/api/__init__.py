@@ -1,7 +1,8 @@
-"""The Python front door: `cs.audit`, `cs.certify` and `cs.plan`, each of `(model, x, y, threat)`."""
+"""The Python front door: `cs.audit`, `cs.certify`, `cs.plan` of `(model, x, y, threat)`, and `cs.harden`."""
 
 from counterspin.api.auditing import AuditReport, audit
 from counterspin.api.certifying import Certification, certify
+from counterspin.api.hardening import HardenReport, harden
 from counterspin.api.planning import Plan, plan
 
-__all__ = ["AuditReport", "Certification", "Plan", "audit", "certify", "plan"]
+__all__ = ["AuditReport", "Certification", "HardenReport", "Plan", "audit", "certify", "harden", "plan"]

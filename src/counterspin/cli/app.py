@@ -14,6 +14,7 @@ from counterspin.cli.compare import compare
 from counterspin.cli.crosscheck import crosscheck
 from counterspin.cli.doctor import doctor
 from counterspin.cli.export import export_adversarials
+from counterspin.cli.harden import harden
 from counterspin.cli.import_model import import_model
 from counterspin.cli.inspect import inspect
 from counterspin.cli.list import list_names
@@ -41,6 +42,7 @@ app.command()(certify)
 app.command()(inspect)
 app.command(name="import")(import_model)
 app.command()(train)
+app.command()(harden)
 app.command()(report)
 app.command()(compare)
 app.command(name="export-adversarials")(export_adversarials)
@@ -64,8 +66,9 @@ def _root(
 ) -> None:
     """Attack, certify and audit quantum machine-learning classifiers.
 
-    Exit codes: 0 done, 1 done but unreliable (crosscheck: a row failed; certify: a contradiction), 2 usage, 3 bad data
-    or model or full disk, 4 budget reached, 130 interrupted, 141 nobody reads the output.
+    Exit codes: 0 done, 1 done but unreliable (crosscheck: a row failed; certify: a contradiction; harden: the adaptive
+    check failed), 2 usage, 3 bad data or model or full disk, 4 budget reached, 130 interrupted, 141 nobody reads the
+    output.
     """
 
 

@@ -1,4 +1,4 @@
-"""`counterspin list recipes|attacks|certificates|devices`."""
+"""`counterspin list recipes|attacks|certificates|defenses|devices`."""
 
 import json
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ __all__ = ["list_names"]
 
 
 def list_names(
-    what: Annotated[str, typer.Argument(help="recipes, attacks, certificates or devices.")] = "recipes",
+    what: Annotated[str, typer.Argument(help="recipes, attacks, certificates, defenses or devices.")] = "recipes",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """List what can be audited, and with what.
@@ -19,10 +19,16 @@ def list_names(
     Beside a recipe stand its clean test accuracy (mean over the seeds 0, 1, 2), the least that is demanded of it, and
     its default threat. Beside an attack stand the norms it serves, what it knows of the model (white: gradients or the
     circuit, black: scores, decision: the winning class, transfer: another model) and what the model must offer. Beside
-    a certificate stand the norms it serves and what it needs. Beside a device stand the date
-    of its calibration and the medians over what works on it.
+    a certificate stand the norms it serves and what it needs. Beside a defence stands what may be set, and how it is
+    written. Beside a device stand the date of its calibration and the medians over what works on it.
     """
-    kinds = {"recipes": _recipes, "attacks": _attacks, "certificates": _certificates, "devices": _devices}
+    kinds = {
+        "recipes": _recipes,
+        "attacks": _attacks,
+        "certificates": _certificates,
+        "defenses": _defenses,
+        "devices": _devices,
+    }
     if what not in kinds:
         raise UsageError(f"list knows {', '.join(kinds)}, not {what!r}.")
     rows = kinds[what]()
@@ -34,11 +40,15 @@ def list_names(
         return 0
     for row in rows:
         typer.echo(f"{row['name']:<30}  {_facts(row)}\n    {row['description']}")
+        for option, meaning in row.get("options", {}).items():
+            typer.echo(f"        {option}: {meaning}")
     return 0
 
 
 def _facts(row: dict[str, Any]) -> str:
     """What stands beside the name."""
+    if "usage" in row:
+        return row["usage"]
     if "stochastic" in row:
         return f"{', '.join(row['norms'])}; needs {', '.join(row['requires']) or 'scores only'}"
     if "norms" in row:
@@ -109,6 +119,29 @@ def _certificates() -> list[dict[str, Any]]:
         }
         for certificate in methods()
     ]
+
+
+def _defenses() -> list[dict[str, Any]]:
+    from counterspin.defenses.training.registry import entries
+
+    def usage(name: str, argument: str | None, options: dict[str, str]) -> str:
+        settings = ",".join(f"{option}=…" for option in options if option != argument)
+        given = ",".join(part for part in (argument and f"<{argument}>", settings and f"[{settings}]") if part)
+        return f"--with {name}:{given}" if given else f"--with {name}"
+
+    rows = []
+    for entry in entries().values():
+        row = entry.to_json()
+        rows.append(
+            {
+                "name": row["name"],
+                "description": row["summary"],
+                "options": row["options"],
+                "argument": row["argument"],
+                "usage": usage(row["name"], row["argument"], row["options"]),
+            }
+        )
+    return rows
 
 
 def _devices() -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ def model_card(model: Classifier, name: str | None = None) -> dict[str, Any]:
         if isinstance(model, HasChannels):
             card["channels"] = len(model.channels)
         if isinstance(model.readout.head, Scale):
-            card["logit_scale"] = float(model.readout.head.value)
+            card["logit_scale"] = float(model.readout.head.value.detach())
     return card
 
 

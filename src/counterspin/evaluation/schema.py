@@ -7,10 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from counterspin.evaluation.certification_records import CertifyRecord
+from counterspin.evaluation.hardening.record import HardenRecord
 from counterspin.evaluation.records import AuditRecord
 from counterspin.noise.devices.calibration_file import DeviceFile
 
-__all__ = ["SCHEMAS", "audit_schema", "certify_schema", "device_schema"]
+__all__ = ["SCHEMAS", "audit_schema", "certify_schema", "device_schema", "harden_schema"]
 
 
 def audit_schema() -> dict[str, Any]:
@@ -23,12 +24,17 @@ def certify_schema() -> dict[str, Any]:
     return _schema(CertifyRecord)
 
 
+def harden_schema() -> dict[str, Any]:
+    """JSON Schema of what `counterspin harden --json` prints, version 1."""
+    return _schema(HardenRecord)
+
+
 def device_schema() -> dict[str, Any]:
     """JSON Schema of a user's own calibration file, which `--device` takes, version 1."""
     return _schema(DeviceFile, "validation")
 
 
-SCHEMAS = {"audit": audit_schema, "certify": certify_schema, "device": device_schema}
+SCHEMAS = {"audit": audit_schema, "certify": certify_schema, "device": device_schema, "harden": harden_schema}
 
 
 def _schema(record: type[BaseModel], mode: Literal["serialization", "validation"] = "serialization") -> dict[str, Any]:

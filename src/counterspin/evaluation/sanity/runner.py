@@ -41,7 +41,7 @@ from counterspin.evaluation.sanity.unbounded import UnboundedBudget
 from counterspin.evaluation.sanity.vanishing import VanishingBudget
 from counterspin.types import Cost
 
-__all__ = ["CHECKS", "KeptChecks", "checks_of", "none_run", "not_run", "run_checks"]
+__all__ = ["CHECKS", "KeptChecks", "checks_of", "none_run", "not_run", "run_check", "run_checks"]
 
 _NOT_RUN = "Not run: the execution budget was used up."
 
@@ -131,7 +131,7 @@ def run_checks(context: SanityContext, tier: str = "quick", kept: KeptChecks | N
     for check in checks_of(tier):
         record = None if kept is None else kept.get(check.id)
         if record is None:
-            record = _run(check, context)
+            record = run_check(check, context)
             if kept is not None and not not_run(record):
                 kept.keep(record)
         records.append(record)
@@ -152,7 +152,8 @@ def not_run(record: CheckRecord) -> bool:
     return record.status == "SKIP" and record.advice == _NOT_RUN
 
 
-def _run(check: Check, context: SanityContext) -> CheckRecord:
+def run_check(check: Check, context: SanityContext) -> CheckRecord:
+    """The record of one check, with what it spent."""
     tally, began = Tally(), perf_counter()
     record = _answer(check, replace(context, tally=tally))
     cost = CostRecord(**asdict(tally.spent), seconds=perf_counter() - began)

@@ -41,13 +41,13 @@ class Surrogate(nn.Module):
 
 
 class Hesitant(nn.Module):
-    r"""A surrogate that keeps to one class until another leads by 20 logits.
+    r"""A model that keeps to one class until another leads by 20 logits.
 
     An attack stops at the boundary of what it attacks; points that transfer lie beyond it. Adding :math:`\kappa` to the
     logit of the true class asks for that confidence (Carlini and Wagner, arXiv:1608.04644, section V).
 
     Args:
-        surrogate: what to ask.
+        surrogate: what to ask: a surrogate, or another model points are transferred from.
         label: the class it keeps to.
     """
 
@@ -55,7 +55,7 @@ class Hesitant(nn.Module):
     stochastic = False
     differentiable = True
 
-    def __init__(self, surrogate: Surrogate, label: int) -> None:
+    def __init__(self, surrogate: Classifier, label: int) -> None:
         super().__init__()
         self.surrogate, self.label = surrogate, label
         self.bounds, self.classes = surrogate.bounds, surrogate.classes
