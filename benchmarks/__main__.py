@@ -31,7 +31,7 @@ BENCHMARKS = (
 )
 
 # Hours: only when asked for by name.
-LONG = ("defenses",)
+LONG = ("defenses", "noise_aware")
 
 # Where there is no terminal to ask, a line holds a whole row.
 _WIDTH = 210
