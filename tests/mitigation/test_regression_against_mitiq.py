@@ -9,7 +9,6 @@ from small_circuits import GATES, arguments, seeded
 from counterspin.circuits import PauliExpectations
 from counterspin.mitigation.calibration import exact_calibration
 from counterspin.mitigation.cdr import CDR
-from counterspin.mitigation.clifford import near_clifford
 from counterspin.mitigation.readout import InverseReadout, nearest_distribution
 from counterspin.mitigation.training_set import training_set
 from counterspin.mitigation.unmitigated import Unmitigated
@@ -57,8 +56,8 @@ def test_regression_is_the_fit_of_mitiq(variants):
     x, w = arguments(GATES, batch=6)
     fitted = CDR(variants=variants, ridge=0.0).fit(GATES, x, w, NOISE, Z, generator=seeded(0))
     # The same training circuits again, and their values fitted as `mitiq.cdr.execute_with_cdr` fits them.
-    circuits = near_clifford(GATES, x, w, count=64, kept=0.5, generator=seeded(0))
-    data = training_set(variants, circuits, Z, NOISE)
+    again = {"count": 64, "kept": 0.5, "replacement": fitted.replacement, "generator": seeded(0)}
+    data = training_set(variants, GATES, x, w, NOISE, Z, **again)
     test = torch.stack([mitigated_values(Unmitigated(), GATES, x, w, Z, noise) for noise in scaled(len(data.noisy))])
     for value in range(3):
         noisy, exact = data.noisy[:, :, value].numpy(), data.exact[:, value].numpy()

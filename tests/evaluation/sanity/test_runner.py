@@ -10,7 +10,7 @@ from counterspin.evaluation.records import SanityRecord
 from counterspin.evaluation.sanity import CHECKS, checks_of, run_checks, runner
 from counterspin.evaluation.sanity.base import Check, Tally
 from counterspin.evaluation.sanity.intervals import NarrowIntervals
-from counterspin.evaluation.sanity.runner import _run
+from counterspin.evaluation.sanity.runner import run_check
 from counterspin.types import Cost
 
 QUICK = ["S01", "S02", "S03", "S04", "S05", "S06", "S10", "S13", "S24", "S25", "S27", "S29"]
@@ -100,7 +100,7 @@ class Raises(Check):
 
 
 def test_an_inapplicable_check_is_skipped(plain):
-    record = _run(Raises(CapabilityError("no gradient")), plain)
+    record = run_check(Raises(CapabilityError("no gradient")), plain)
     assert (record.status, record.advice) == ("SKIP", "Not applicable: no gradient")
     assert record.cost.forwards > 0
 
@@ -116,7 +116,7 @@ def test_a_check_that_is_refused_fails_and_loses_nothing_else(plain, monkeypatch
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), InterruptedRunError("Ctrl-C"), KeyboardInterrupt()])
 def test_bugs_and_interrupts_end_the_run(plain, error):
     with pytest.raises(type(error)):
-        _run(Raises(error), plain)
+        run_check(Raises(error), plain)
 
 
 @pytest.mark.slow

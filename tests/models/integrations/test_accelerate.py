@@ -214,7 +214,8 @@ def test_a_torch_connector_is_replaced_too():
         optimizer.step()
     for mine, theirs in zip(steps[1], steps[0], strict=True):
         assert float(theirs.abs().max()) > 1e-3
-        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)  # the connector rounds to float32
-    torch.testing.assert_close(fast(x), module(x).double(), rtol=0, atol=1e-6)
+        # The connector rounds to float32, and the angles of its products of features reach 2 pi^2: 1e-6 each.
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
+    torch.testing.assert_close(fast(x), module(x).double(), rtol=0, atol=1e-5)
     fast.load_state_dict(module.state_dict())
-    torch.testing.assert_close(fast(x), module(x).double(), rtol=0, atol=1e-6)
+    torch.testing.assert_close(fast(x), module(x).double(), rtol=0, atol=1e-5)
