@@ -215,6 +215,9 @@ def test_tables(hardened) -> None:
 def test_words() -> None:
     assert metric_words(line("circuits", 1000.0, 1500.0)) == ("circuits audited", "1,000", "1,500", "+500", "–")
     assert metric_words(line("ece", 0.1, None))[2:4] == ("–", "–")
-    assert part_words({"name": "trades", "threat": {"norm": "linf"}, "schedule": {"name": "S", "final": 0.1}}) == (
-        "trades (schedule S [final 0.1])"
+    schedule = {"name": "EpsilonSchedule", "final": 0.1}
+    parts = {"name": "trades", "threat": {"norm": "linf"}, "schedule": schedule, "step_size": None, "clean_share": 0.5}
+    assert part_words(parts) == "trades (schedule [final 0.1], clean share 0.5)"
+    assert part_words({"name": "awp", "ascended": {"name": "ce", "temperature": 0.1}}) == (
+        "awp (ascended ce [temperature 0.1])"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from counterspin.evaluation.hardening.record import ComparedMetric, HardenRecord
@@ -30,21 +31,26 @@ def defense_words(record: HardenRecord) -> str:
 
 
 def part_words(part: dict[str, Any]) -> str:
-    """A part with its settings: `pgd-at (eps 0.1, steps 7)`; nested ones by their names.
+    """A part with its settings: `pgd-at (eps 0.1, steps 7)`; nested ones in brackets, what is not set left out.
 
     Example:
-        >>> part_words({"name": "pgd-at", "eps": 0.1, "loss": {"name": "CrossEntropyObjective"}})
-        'pgd-at (eps 0.1, loss CrossEntropyObjective)'
+        >>> part_words({"name": "pgd-at", "step_size": None, "loss": {"name": "CrossEntropyObjective"}})
+        'pgd-at (loss cross entropy)'
     """
     said = []
     for key, value in part.items():
-        if key in ("name", "kind", "threat"):
+        if key in ("name", "kind", "threat") or value is None:
             continue
-        if isinstance(value, dict):
-            inner = ", ".join(f"{k} {_short(v)}" for k, v in value.items() if k not in ("name", "threat"))
-            value = value.get("name", "") if not inner else f"{value.get('name', '')} [{inner}]".strip()
-        said.append(f"{key} {_short(value)}")
+        said.append(f"{key.replace('_', ' ')} {_nested(key, value) if isinstance(value, dict) else _short(value)}")
     return f"{part.get('name', 'unnamed')} ({', '.join(said)})" if said else str(part.get("name", "unnamed"))
+
+
+def _nested(key: str, value: dict[str, Any]) -> str:
+    inner = ", ".join(f"{k.replace('_', ' ')} {_short(v)}" for k, v in value.items() if k not in ("name", "threat"))
+    # The name of a class in words; one that only repeats the key says nothing.
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(value.get("name", ""))).lower().removesuffix(" objective")
+    shown = "" if key in name else name
+    return f"{shown} [{inner}]".strip() if inner else shown or name
 
 
 def metric_name(line: ComparedMetric) -> str:
