@@ -21,7 +21,7 @@ pytest_collect_file = Sybil(
 
 
 # Calls that run every attack and check, in blocks of documentation and in doctests.
-_WHOLE_AUDIT = re.compile(r"\b(cs\.audit|check_attack|check_certifier)\(")
+_WHOLE_AUDIT = re.compile(r"\b(cs\.(audit|harden)|check_attack|check_certifier|check_defense)\(")
 
 
 def _source(item) -> str:
