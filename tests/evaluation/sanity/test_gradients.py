@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from counterspin.attacks.evasion.random_draws import RandomDraws
 from counterspin.circuits import PauliExpectations, reuploading
 from counterspin.evaluation.sanity import masks
 from counterspin.evaluation.sanity.gradients import GradientsAgree
@@ -136,3 +137,20 @@ def test_a_few_kinks_only_warn(helpers):
 
     record = GradientsAgree().run(replace(context, model=helpers.Function(kink)))
     assert (record.status, record.samples) == ("WARN", [2])
+
+
+def test_what_stands_for_a_model_is_judged_in_its_place(helpers):
+    rounded = helpers.Function(lambda x: torch.round(8 * helpers.linear(x)) / 8 + 0 * helpers.linear(x))
+    context = helpers.build(rounded, suite=(RandomDraws(draws=5),))
+    assert GradientsAgree().run(context).status == "FAIL"
+    rounded.substitute = helpers.Function(helpers.linear)
+    assert GradientsAgree().run(context).status == "PASS"
+    rounded.substitute = helpers.Function(lambda x: -helpers.linear(x))
+    record = GradientsAgree().run(context)
+    assert record.status == "FAIL"
+    assert "The substitute decides otherwise on" in record.advice
+    # Decisions alone are not enough: its slopes must be there.
+    rounded.substitute = helpers.Function(lambda x: helpers.linear(x).detach() + 0 * helpers.linear(x))
+    record = GradientsAgree().run(context)
+    assert record.status == "FAIL"
+    assert "exactly zero" in record.advice

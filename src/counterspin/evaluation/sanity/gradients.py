@@ -1,5 +1,7 @@
 """S17: the gradient an attack follows is the slope of the scores."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from counterspin.evaluation.records import CheckRecord
 from counterspin.evaluation.sanity.base import Check, SanityContext
 from counterspin.evaluation.sanity.probing import Contrast, Probe, cosine, probe_beside_samples
 from counterspin.evaluation.seeds import derived_generator
-from counterspin.types import Differentiable, HasChannels, HasCircuit, HasSubstitute
+from counterspin.types import Classifier, Differentiable, HasChannels, HasCircuit, HasSubstitute
 
 __all__ = ["GradientsAgree"]
 
@@ -48,7 +50,7 @@ class GradientsAgree(Check):
         if model.stochastic:
             return self.record("SKIP", "Scores are random, so their differences are no derivatives.")
         if isinstance(model, HasSubstitute):
-            return self.record("SKIP", "The model says what stands for its slopes; S05, S07 and S08 judge that.")
+            return self._of_substitute(context, model.substitute)
         if isinstance(model, Differentiable) and not model.differentiable:
             return self.record("SKIP", "The model declares that it has no gradient.")
         probe = probe_beside_samples(context, self.id, _SAMPLES)
@@ -64,6 +66,20 @@ class GradientsAgree(Check):
                 return self.record("FAIL", f"No gradient beside the samples: {error}", samples=probe.rows.tolist())
             context.tally.add(found.cost)
             return self._judged(context, probe, found.gradient)
+
+    def _of_substitute(self, context: SanityContext, substitute: Classifier) -> CheckRecord:
+        """Attacks follow the slopes of what stands for the model: these must be right, and it must decide alike."""
+        with torch.no_grad(), frozen(substitute):
+            decided = substitute(context.x.double()).argmax(dim=1)
+        correct = context.correct
+        other = correct & (decided != context.y)
+        if int(other.sum()) > _FEW * int(correct.sum()):
+            advice = (
+                f"The substitute decides otherwise on {int(other.sum())} of {int(correct.sum())} correct samples, so "
+                "that its slopes say little of the model: attacks that follow them prove nothing."
+            )
+            return self.record("FAIL", advice, samples=other.nonzero()[:, 0].tolist())
+        return self.run(replace(context, model=substitute))
 
     def _judged(self, context: SanityContext, probe: Probe, gradient: Tensor) -> CheckRecord:
         directions, chosen = _directions(context)

@@ -29,9 +29,9 @@ class TransferBelowWhiteBox(Check):
     """Points made on another model break nothing that the white-box attacks missed on this one.
 
     Others are tried on at most 200 correct samples: a classical surrogate, trained on the model's predictions of the
-    samples and attacked by APGD beyond its boundary; and, where there is one, the model's twin of infinitely many shots
-    and the model without its defence, attacked by the main attack of the suite. Queries to others cost the audited
-    model nothing and do not count.
+    samples, and the model without its defence where it shows one, both attacked by APGD beyond their boundary; and,
+    where there is one, the model's twin of infinitely many shots, attacked by the main attack of the suite. Queries to
+    others cost the audited model nothing and do not count.
     """
 
     id = "S08"
@@ -71,33 +71,34 @@ def _from_surrogate(context: SanityContext, rows: Tensor) -> Tensor | None:
     predicted = context.scores.argmax(dim=1)
     generator = derived_generator(context.seed, "surrogate")
     surrogate = train_surrogate(context.model, context.x, predicted, generator=generator)
+    return _beyond(context, rows, surrogate, "surrogate")
+
+
+def _from_undefended(context: SanityContext, rows: Tensor) -> Tensor | None:
+    """Points `(budgets, n, features)` far beyond the boundary of the undefended model; None where none is shown."""
+    if not isinstance(context.model, HasUndefended) or _ATTACK.refusal(context.model.undefended, context.threat):
+        return None
+    return _beyond(context, rows, context.model.undefended, "undefended")
+
+
+def _beyond(context: SanityContext, rows: Tensor, other: Classifier, label: str) -> Tensor:
     points = context.x[rows].double().repeat(len(context.threat.eps), 1, 1)
-    for label in context.y[rows].unique().tolist():
-        mine = context.y[rows] == label
-        hesitant = Hesitant(surrogate, label)
-        result = context.attack_again(_ATTACK, rows[mine], f"surrogate {label}", model=hesitant, budget=None)
+    for own in context.y[rows].unique().tolist():
+        mine = context.y[rows] == own
+        hesitant = Hesitant(other, own)
+        result = context.attack_again(_ATTACK, rows[mine], f"{label} {own}", model=hesitant, budget=None)
         points[:, mine] = result.x_adv
     return points
 
 
 def _from_twin(context: SanityContext, rows: Tensor) -> Tensor | None:
     """Points `(budgets, n, features)` that break the twin; None without a twin or an attack for it."""
-    return _from_other(context, rows, context.model.twin, "twin") if isinstance(context.model, HasTwin) else None
-
-
-def _from_undefended(context: SanityContext, rows: Tensor) -> Tensor | None:
-    """Points `(budgets, n, features)` that break the model without its defence; None where it shows none."""
-    if not isinstance(context.model, HasUndefended):
+    if not isinstance(context.model, HasTwin):
         return None
-    return _from_other(context, rows, context.model.undefended, "undefended")
-
-
-def _from_other(context: SanityContext, rows: Tensor, other: Classifier, label: str) -> Tensor:
-    attack = main_attack(context, len(context.threat.eps) - 1)
-    # An attack that was fitted to the defence has a gradient source the other may not offer.
-    if attack is None or attack.refusal(other, context.threat) is not None:
+    twin, attack = context.model.twin, main_attack(context, len(context.threat.eps) - 1)
+    if attack is None or attack.refusal(twin, context.threat) is not None:
         attack = _ATTACK
-    return context.attack_again(attack, rows, label, model=other, budget=None).x_adv
+    return context.attack_again(attack, rows, "twin", model=twin, budget=None).x_adv
 
 
 def _breaks(context: SanityContext, rows: Tensor, points: Tensor) -> Tensor:
