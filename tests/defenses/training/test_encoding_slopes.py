@@ -104,3 +104,5 @@ def test_refusals():
         check_angles("lipschitz", MLP(box, classes=2, hidden=(3,)), Linf(0.1))
     with pytest.raises(ConditionsError, match="threat is in l0"):
         check_angles("lipschitz", uploads(box=Box.uniform(0, 1, features=2)), L0(1))
+    with pytest.raises(ConditionsError, match="units='feature'"):
+        check_angles("lipschitz", uploads(box=Box.uniform(0, 1, features=2)), L2(0.1, units="relative"))

@@ -74,14 +74,20 @@ class MarginAngles:
 
 
 def check_angles(name: str, model: Classifier, threat: ThreatModel) -> None:
-    """Refuse a model whose gate angles are not affine in its features, and threats without a dual norm.
+    """Refuse a model whose gate angles are not affine in its features, and threats without a dual norm or one budget.
 
     Raises:
         CapabilityError: it shows no circuit with a readout.
-        ConditionsError: amplitude encoding, a classical front that is not affine, mitigated scores, or an L0 threat.
+        ConditionsError: amplitude encoding, a classical front that is not affine, mitigated scores, an L0 threat, or
+            budgets that are shares of each input.
     """
     if threat.norm not in _DUAL:
         raise ConditionsError(f"{name} bounds changes in {', '.join(_DUAL)}; the threat is in {threat.norm}.")
+    if threat.units == "relative":
+        raise ConditionsError(
+            f"{name} holds one budget for all inputs against the slopes of the gates, and the threat's are shares of "
+            "each input's norm (relative); give budgets with units='feature'."
+        )
     body, _ = shown_circuit(model)
     if not isinstance(body, HasCircuit):
         raise CapabilityError(

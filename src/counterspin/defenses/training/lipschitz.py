@@ -1,17 +1,16 @@
 """Regularising the Lipschitz constant of angle-encoded circuits (Berberich et al., arXiv:2311.11871)."""
 
-import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from counterspin.defenses.training.base import Entry, as_json
-from counterspin.defenses.training.encoding_slopes import check_angles, lipschitz_constants
+from counterspin.defenses.training.angle_regulariser import AngleRegulariser
+from counterspin.defenses.training.base import Entry
+from counterspin.defenses.training.encoding_slopes import lipschitz_constants
 from counterspin.defenses.training.options import real
 from counterspin.defenses.training.schedule import middle
-from counterspin.errors import UsageError
 from counterspin.threats import ThreatModel
 from counterspin.training import Step
 from counterspin.types import Classifier
@@ -20,7 +19,7 @@ __all__ = ["ENTRY", "LipschitzRegulariser"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LipschitzRegulariser:
+class LipschitzRegulariser(AngleRegulariser):
     r"""How far the budget can move the margins, by the constants that `LipschitzCertificate` divides them by.
 
     .. math:: R = w\,\varepsilon\,\frac{1}{K(K-1)}\sum_{y \ne j} L_{yj}, \qquad
@@ -28,41 +27,17 @@ class LipschitzRegulariser:
 
     The head counts as well as the re-uploading scales: shrinking scores alone shortens margins as much as constants.
 
-    Args:
-        threat: norm and mask; its budgets are not looked at.
-        eps: budget in units of the features.
-        weight: w.
-
-    Raises:
-        UsageError: a budget or a weight that is not above 0.
+    `weight` is w.
     """
 
     name: ClassVar[str] = "lipschitz"
-    kind: ClassVar[str] = "regulariser"
-
-    threat: ThreatModel
-    eps: float
     weight: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Refuse what regularises nothing."""
-        for name in ("eps", "weight"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise UsageError(f"lipschitz: {name} is {getattr(self, name)}; give a finite number above 0.")
 
     def __call__(self, model: Classifier, x: Tensor, y: Tensor, step: Step, /) -> Tensor:
         """Penalty `()`; it does not depend on the batch."""
         constants = lipschitz_constants(model, self.threat)
         pairs = ~torch.eye(len(constants), dtype=torch.bool)
         return self.weight * self.eps * constants[pairs].mean()
-
-    def check(self, model: Classifier, threat: ThreatModel) -> None:
-        """Refuse a model whose gate angles are not affine in its features; see `check_angles`."""
-        check_angles(self.name, model, self.threat)
-
-    def to_json(self) -> dict[str, Any]:
-        """Name and values."""
-        return as_json(self)
 
 
 def _build(options: dict[str, str], threat: ThreatModel) -> LipschitzRegulariser:
