@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterspin.datasets import stratified_splits
+from counterspin.datasets import held_back, stratified_splits
 from counterspin.errors import UsageError
 
 
@@ -48,3 +49,18 @@ def test_rows_are_shuffled() -> None:
 def test_refusals(test: int, seed: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         stratified_splits(np.repeat([0, 1], 40), test=test, seed=seed)
+
+
+@settings(max_examples=30, deadline=None)
+@given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=5), seed=st.integers(0, 2**31 - 1))
+def test_held_back_takes_of_each_class_but_never_all(counts: list[int], seed: int) -> None:
+    y = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    if max(counts) == 1:
+        with pytest.raises(UsageError, match="at least two of a class"):
+            held_back(y, generator=torch.Generator().manual_seed(seed))
+        return
+    away = held_back(y, generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(away, held_back(y, generator=torch.Generator().manual_seed(seed)))
+    for label, count in enumerate(counts):
+        expected = 0 if count == 1 else max(1, round(0.15 * count))
+        assert int(away[y == label].sum()) == expected

@@ -8,7 +8,7 @@ from counterspin.datasets.digits import digits
 from counterspin.datasets.mnist import mnist
 from counterspin.datasets.pca import ScaledPCA
 from counterspin.datasets.phishing import phishing
-from counterspin.datasets.splits import SplitIndices, stratified_splits
+from counterspin.datasets.splits import SplitIndices, held_back, stratified_splits
 
 __all__ = [
     "Dataset",
@@ -18,6 +18,7 @@ __all__ = [
     "SplitIndices",
     "breast_cancer",
     "digits",
+    "held_back",
     "load_adversarials",
     "mnist",
     "phishing",

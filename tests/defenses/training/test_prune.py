@@ -11,7 +11,7 @@ from counterspin.datasets import Split
 from counterspin.defenses.training.finish import FinishedPart, Finisher
 from counterspin.defenses.training.noise import NoiseView
 from counterspin.defenses.training.prune import ENTRY, Prune
-from counterspin.errors import CapabilityError, UsageError
+from counterspin.errors import CapabilityError, InterruptedRunError, UsageError
 from counterspin.models import MLP, HybridClassifier, QuantumClassifier, load_model, save_model
 from counterspin.threats import Linf
 from counterspin.training import CrossEntropyObjective, TrainingSettings, accuracy, fit
@@ -44,9 +44,11 @@ def model(layers=2):
     )
 
 
-def finish(defense, own, validation=VALIDATION, objective=None, seed=0):
+def finish(defense, own, validation=VALIDATION, objective=None, seed=0, checkpoint=None):
     objective = CrossEntropyObjective() if objective is None else objective
-    return defense.finish(own, TRAIN, validation, SETTINGS, generator=seeded(seed), objective=objective)
+    return defense.finish(
+        own, TRAIN, validation, SETTINGS, generator=seeded(seed), objective=objective, checkpoint=checkpoint
+    )
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +128,65 @@ def test_everything_may_leave_but_the_data(trained):
     own.load_state_dict(trained)
     report = finish(Prune(share=1.0, max_loss=0.99, rounds=1, epochs=1), own, validation=None)
     assert report.angles == (18, 0)
-    assert report.checked_on == "training"
+    assert report.checked_on == "training, held back"
     assert own.circuit.inputs == 3
     assert own.circuit.weights == len(model().circuit.scaling_weights)
     assert bool(own(TRAIN.x).isfinite().all())
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Cross-entropy that keeps what it was shown, and is interrupted after some steps."""
+
+    steps: int = 10**6
+    batches: list = field(default_factory=list, repr=False)
+
+    def __repr__(self):
+        return "Seen()"
+
+    def __call__(self, own, x, y, at, /):
+        if len(self.batches) == self.steps:
+            raise KeyboardInterrupt
+        self.batches.append((x, at.rows))
+        return CrossEntropyObjective()(own, x, y)
+
+
+def test_without_validation_samples_a_part_is_held_back_from_the_further_training(trained):
+    own, seen = model(), Seen()
+    own.load_state_dict(trained)
+    defense = Prune(share=0.2, max_loss=0.99, rounds=2, epochs=1)
+    report = finish(defense, own, validation=None, objective=seen)
+    # Rows are those of the whole split: what goes by them (groups) finds its samples.
+    for x, rows in seen.batches:
+        assert torch.equal(x, TRAIN.x[rows].to(x.dtype))
+    used = torch.cat([rows for _, rows in seen.batches]).unique()
+    away = ~torch.isin(torch.arange(len(TRAIN)), used)
+    assert int(away.sum()) == sum(round(0.15 * int((TRAIN.y == label).sum())) for label in (0, 1))
+    held = Split(TRAIN.x[away], TRAIN.y[away])
+    assert report.accuracy[1] == accuracy(own, held, dtype=torch.float32)
+
+
+@pytest.mark.parametrize("validation", [VALIDATION, None])
+def test_an_interrupted_pruning_goes_on_to_the_same_weights(trained, tmp_path, validation):
+    defense, ends = Prune(share=0.4, max_loss=0.99, rounds=3, epochs=2), []
+    # 4 steps an epoch, 8 a round: the interrupt falls into the second epoch of the second round.
+    for directory, attempts in (("at-once", (10**6,)), ("resumed", (13, 10**6))):
+        (tmp_path / directory).mkdir()
+        for steps in attempts:
+            own, seen = model(), Seen(steps)
+            own.load_state_dict(trained)
+            place = tmp_path / directory / "defended.safetensors"
+            if steps < 10**6:
+                with pytest.raises(InterruptedRunError, match="resumes there"):
+                    finish(defense, own, validation, seen, checkpoint=place)
+            else:
+                report = finish(defense, own, validation, seen, checkpoint=place)
+        ends.append((own.weights.detach(), own.circuit, report, len(seen.batches)))
+    (weights, circuit, whole, steps), (again, same, resumed, further) = ends
+    assert torch.equal(weights, again)
+    assert circuit == same
+    assert whole == resumed
+    assert (steps, further) == (24, 12)
 
 
 def test_the_body_of_a_hybrid_is_pruned_under_a_view():

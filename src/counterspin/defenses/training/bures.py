@@ -10,6 +10,7 @@ from torch.nn import functional
 from counterspin.defenses.training.angle_regulariser import AngleRegulariser
 from counterspin.defenses.training.base import Entry
 from counterspin.defenses.training.encoding_slopes import margin_angles, total_turning
+from counterspin.defenses.training.leeway import TOLERANCE, leeway
 from counterspin.defenses.training.options import real
 from counterspin.defenses.training.schedule import middle
 from counterspin.threats import ThreatModel
@@ -23,13 +24,13 @@ __all__ = ["ENTRY", "BuresRegulariser", "signed_angles"]
 class BuresRegulariser(AngleRegulariser):
     r"""How far the Bures certificate of each sample falls short of the budget, in radians.
 
-    .. math:: R = \frac{w}{B}\sum_i \max\Bigl(0,\, \varepsilon\,\Theta - \theta^*_i\Bigr), \qquad
+    .. math:: R = \frac{w\lambda}{B}\sum_i \max\Bigl(0,\, \varepsilon\,\Theta - \theta^*_i\Bigr), \qquad
         \Theta = \max_{\|\delta\| \le 1} \sum_g |w_g \cdot \delta|\,\tfrac12\mathrm{spread}(H_g)
 
     with :math:`\theta^*` the angle by which the state must turn before the nearest margin vanishes, of the certificate
     from scores (`knowledge="scores"`), continued to negative values where the sample is misclassified.
 
-    `weight` is w.
+    `weight` is w, and λ the `leeway` of the batch at `tolerance`.
     """
 
     name: ClassVar[str] = "bures"
@@ -38,7 +39,9 @@ class BuresRegulariser(AngleRegulariser):
     def __call__(self, model: Classifier, x: Tensor, y: Tensor, step: Step, /) -> Tensor:
         """Penalty `()` of `x` `(batch, features)`, `y` `(batch,)`."""
         turn = self.eps * total_turning(model, self.threat)
-        return self.weight * functional.relu(turn - signed_angles(model, model(x), y)).mean()
+        scores = model(x)
+        kept = leeway(scores, y, self.tolerance)
+        return self.weight * kept * functional.relu(turn - signed_angles(model, scores, y)).mean()
 
 
 def signed_angles(model: Classifier, scores: Tensor, y: Tensor) -> Tensor:
@@ -56,7 +59,10 @@ def signed_angles(model: Classifier, scores: Tensor, y: Tensor) -> Tensor:
 
 def _build(options: dict[str, str], threat: ThreatModel) -> BuresRegulariser:
     return BuresRegulariser(
-        threat=threat, eps=real(options, "eps", middle(threat)), weight=real(options, "weight", 5.0)
+        threat=threat,
+        eps=real(options, "eps", middle(threat)),
+        weight=real(options, "weight", 5.0),
+        tolerance=real(options, "tolerance", TOLERANCE),
     )
 
 
@@ -64,5 +70,9 @@ ENTRY = Entry(
     name="bures",
     summary="penalty on what the Bures-angle certificate lacks, angle encodings",
     build=_build,
-    options={"eps": "budget to certify; the middle of the threat's grid", "weight": "of the penalty; 5"},
+    options={
+        "eps": "budget to certify; the middle of the threat's grid",
+        "weight": "of the penalty; 5",
+        "tolerance": "share of training errors at which it lets go, or inf; 0.1",
+    },
 )

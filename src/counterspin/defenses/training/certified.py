@@ -9,8 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from counterspin.defenses.training.adversarial import BUDGET_OPTIONS, check_share, schedule_of
+from counterspin.defenses.training.angle_regulariser import reach_notes
 from counterspin.defenses.training.base import Entry, as_json
 from counterspin.defenses.training.encoding_slopes import check_angles, margin_angles, total_turning
+from counterspin.defenses.training.leeway import TOLERANCE, check_tolerance, leeway
 from counterspin.defenses.training.options import real
 from counterspin.defenses.training.schedule import EpsilonSchedule
 from counterspin.errors import UsageError
@@ -74,20 +76,22 @@ class WorstScores:
 class CertifiedTraining:
     r"""An upper bound on the loss anywhere in the ball, minimised in place of the loss.
 
-    .. math:: L = (1 - c)\,\ell(\hat z, y) + c\,\ell(z, y), \qquad \varphi = \varepsilon \Theta
+    .. math:: L = s\,\ell(\hat z, y) + (1 - s)\,\ell(z, y), \quad s = \lambda (1 - c), \quad \varphi = \varepsilon\Theta
 
     at `WorstScores`, Θ the turn of `BuresCertificate` per unit of the norm; its margins are never below those of a
     Lipschitz constant (Lipschitz-margin training: arXiv:1802.04034). Head and re-uploading scales get their gradient
-    through the bound too.
+    through the bound too. λ is the `leeway` of the batch at `tolerance`: as in certified training with a timetable
+    (arXiv:1810.12715), the bound counts once there is something to certify.
 
     Args:
         threat: norm and mask; its budgets are not looked at.
         schedule: the training budget, in units of the features.
         clean_share: c.
+        tolerance: share of errors in a batch at which the clean loss alone counts; infinite: never.
         loss: the classification loss.
 
     Raises:
-        UsageError: a share outside [0, 1).
+        UsageError: a share outside [0, 1), or a tolerance that is not above 0.
     """
 
     name: ClassVar[str] = "certified"
@@ -96,19 +100,22 @@ class CertifiedTraining:
     threat: ThreatModel
     schedule: EpsilonSchedule
     clean_share: float = 0.5
+    tolerance: float = TOLERANCE
     loss: Objective = field(default_factory=CrossEntropyObjective)
 
     def __post_init__(self) -> None:
-        """Refuse what is no share."""
+        """Refuse what is no share and no error rate."""
         check_share("clean_share", self.clean_share)
+        check_tolerance(self.name, self.tolerance)
 
     def __call__(self, model: Classifier, x: Tensor, y: Tensor, step: Step, /) -> Tensor:
         """Loss `()` of `x` `(batch, features)`, `y` `(batch,)`."""
         turn = self.schedule(step.progress) * total_turning(model, self.threat)
-        worst = self.loss(WorstScores(model, y, turn), x, y, step)
-        if self.clean_share == 0:
-            return worst
-        return (1 - self.clean_share) * worst + self.clean_share * self.loss(model, x, y, step)
+        with torch.no_grad():
+            kept = leeway(model(x), y, self.tolerance)
+        share = kept * (1 - self.clean_share)
+        clean = self.loss(model, x, y, step)
+        return clean if share == 0 else share * self.loss(WorstScores(model, y, turn), x, y, step) + (1 - share) * clean
 
     def check(self, model: Classifier, threat: ThreatModel) -> None:
         """Refuse scores that are no logits, gate angles that are not affine in the features, and too large a budget.
@@ -126,6 +133,10 @@ class CertifiedTraining:
             )
         self.schedule.check(self.threat, model.bounds)
 
+    def notes(self, model: Classifier) -> tuple[str, ...]:
+        """Whether the undefended model is out of the certificate's reach."""
+        return reach_notes(self.name, model, self.threat, self.schedule.final)
+
     def to_json(self) -> dict[str, Any]:
         """Name and values."""
         return as_json(self)
@@ -133,7 +144,10 @@ class CertifiedTraining:
 
 def _build(options: dict[str, str], threat: ThreatModel) -> CertifiedTraining:
     return CertifiedTraining(
-        threat=threat, schedule=schedule_of(options, threat), clean_share=real(options, "clean", 0.5)
+        threat=threat,
+        schedule=schedule_of(options, threat),
+        clean_share=real(options, "clean", 0.5),
+        tolerance=real(options, "tolerance", TOLERANCE),
     )
 
 
@@ -141,5 +155,9 @@ ENTRY = Entry(
     name="certified",
     summary="loss at the worst scores the Bures certificate allows, angle encodings (arXiv:1802.04034)",
     build=_build,
-    options={**BUDGET_OPTIONS, "clean": "share of the loss at clean scores; 0.5"},
+    options={
+        **BUDGET_OPTIONS,
+        "clean": "share of the loss at clean scores; 0.5",
+        "tolerance": "share of training errors at which the clean loss alone counts, or inf; 0.1",
+    },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -47,6 +48,7 @@ class Finisher(Protocol):
         *,
         generator: torch.Generator,
         objective: Objective,
+        checkpoint: Path | None = None,
     ) -> FinishedPart:
         """Change the model in place.
 
@@ -57,6 +59,7 @@ class Finisher(Protocol):
             settings: of its training.
             generator: source of all randomness.
             objective: what its training minimised.
+            checkpoint: file beside which what trains on stores its own; the same call then goes on with it.
 
         Returns:
             What was done, for the record.

@@ -92,7 +92,7 @@ def trained(task: HardenTask, undefended: Any, label: str, parts: Sequence[Train
     def announce(step: Step) -> None:
         task.progress(f"training {label}", step.epoch - 1, settings.epochs)
 
-    began = time.perf_counter()
+    began, checkpoint = time.perf_counter(), task.directory / "checkpoints" / f"{label}.safetensors"
     try:
         result = fit(
             model,
@@ -102,12 +102,20 @@ def trained(task: HardenTask, undefended: Any, label: str, parts: Sequence[Train
             settings,
             generator=generator,
             selection=selection_of(task.threat) if robust else None,
-            checkpoint=task.directory / "checkpoints" / f"{label}.safetensors",
+            checkpoint=checkpoint,
         )
         finished = []
         for finisher in finishers:
             task.progress(f"{finisher.name} of {label}", settings.epochs, settings.epochs)
-            did = finisher.finish(model, train, validation, settings, generator=generator, objective=objective)
+            did = finisher.finish(
+                model,
+                train,
+                validation,
+                settings,
+                generator=generator,
+                objective=objective,
+                checkpoint=checkpoint.with_stem(f"{label}-{len(finished)}"),
+            )
             finished.append(did.to_json())
     finally:
         # An interrupted training has taken its time as well.
