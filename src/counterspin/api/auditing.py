@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counterspin.api.subjects import checked_subject, discard, run_name, silent
+from counterspin.api.run_directory import kept_run
+from counterspin.api.subjects import checked_subject, silent
 from counterspin.attacks import Attack
 from counterspin.attacks.registry import check_tier
 from counterspin.errors import CounterspinError, StorageError, UsageError
@@ -168,17 +168,12 @@ def audit(
         seed=seed,
     )
     config = audit_config(subject, threat, settings)
-    temporary = tempfile.mkdtemp(prefix="counterspin-") if out is None and runs is None else None
-    own_name = run_name(subject.model_card["name"], config)
-    directory = Path(out) if out is not None else Path(runs or temporary or ".") / own_name
-    try:
+
+    def produce(directory: Path) -> AuditReport:
         record = _audited(subject, threat, settings, config, directory, progress or silent, limit)
-    except BaseException:
-        discard(temporary)
-        raise
-    report = AuditReport(record=record, directory=directory)
-    weakref.finalize(report, discard, temporary)
-    return report
+        return AuditReport(record=record, directory=directory)
+
+    return kept_run(produce, name=subject.model_card["name"], config=config, out=out, runs=runs)
 
 
 def _audited(

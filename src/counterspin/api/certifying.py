@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterspin.api.subjects import checked_subject, discard, run_name, silent
+from counterspin.api.run_directory import kept_run
+from counterspin.api.subjects import checked_subject, silent
 from counterspin.certificates.registry import named
 from counterspin.errors import StorageError, UsageError
 from counterspin.evaluation.certification import AUTO, certify_config, run_certification
@@ -124,18 +123,13 @@ def certify(
         model, x, y, threat, name=name, dataset=dataset, bounds=bounds, conditions=conditions, seed=seed
     )
     config = certify_config(subject, threat, method, seed)
-    temporary = tempfile.mkdtemp(prefix="counterspin-") if out is None and runs is None else None
-    own_name = run_name(f"{subject.model_card['name']}-certify", config)
-    directory = Path(out) if out is not None else Path(runs or temporary or ".") / own_name
-    try:
+
+    def produce(directory: Path) -> Certification:
         with RunStore(directory, config) as store:
             record = run_certification(subject, threat, method, seed, store, progress or silent)
-            found = _read(record, directory, store)
-    except BaseException:
-        discard(temporary)
-        raise
-    weakref.finalize(found, discard, temporary)
-    return found
+            return _read(record, directory, store)
+
+    return kept_run(produce, name=f"{subject.model_card['name']}-certify", config=config, out=out, runs=runs)
 
 
 def _read(record: CertifyRecord, directory: Path, store: RunStore) -> Certification:

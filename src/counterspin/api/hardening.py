@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from counterspin.api.auditing import audit, checked_settings
-from counterspin.api.subjects import checked_subject, discard, run_name, silent
+from counterspin.api.hardening_report import HardenReport, write_hardening
+from counterspin.api.run_directory import kept_run
+from counterspin.api.subjects import checked_subject, silent
 from counterspin.attacks import Attack
 from counterspin.defenses.training.base import TrainingDefense
 from counterspin.defenses.training.registry import parse
 from counterspin.errors import UsageError
 from counterspin.evaluation.hardening import (
-    HardenRecord,
     HardenSettings,
     HardenTask,
     Trainee,
@@ -28,11 +25,10 @@ from counterspin.evaluation.hardening import (
     recipe_trainee,
     run_hardening,
 )
+from counterspin.evaluation.hardening.task import Auditor
 from counterspin.evaluation.records import AuditRecord
 from counterspin.evaluation.run_store import RunStore
 from counterspin.evaluation.subject import Subject
-from counterspin.models import load_model
-from counterspin.models.files import write_atomically
 from counterspin.recipes import get
 from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier
@@ -42,35 +38,6 @@ __all__ = ["HardenReport", "harden"]
 # Audited samples where nobody says how many, as `counterspin audit` does.
 _SAMPLES = {"quick": 200}
 _MOST = 500
-
-
-@dataclass(frozen=True, kw_only=True)
-class HardenReport:
-    """A finished hardening.
-
-    Args:
-        record: every number, as `--json` prints it.
-        directory: the run directory: `model/` (the defended model), `before/` and `after/` (both audits),
-            `harden.json` and `harden.html`.
-    """
-
-    record: HardenRecord
-    directory: Path
-
-    @property
-    def html(self) -> Path:
-        """The page, one offline file."""
-        return self.directory / "harden.html"
-
-    @property
-    def reliable(self) -> bool:
-        """Whether neither audit nor the adaptive check failed."""
-        return self.record.reliable
-
-    @property
-    def model(self) -> Any:
-        """The defended model, frozen and in evaluation mode."""
-        return load_model(self.directory / "model")
 
 
 def harden(
@@ -149,17 +116,54 @@ def harden(
         >>> [line.metric for line in report.record.comparison][:2]
         ['clean_accuracy', 'robust_accuracy@0.05']
     """
-    settings = _settings(tier, seed, epochs, select, warm_start, zero, ablation, attacks)
+    if select not in ("last", "robust"):
+        raise UsageError(f"select is {select!r}; allowed: last, robust.")
+    settings = HardenSettings(
+        tier=tier,
+        seed=seed,
+        epochs=epochs,
+        select=select,
+        warm_start=warm_start,
+        zero=zero,
+        ablation=ablation,
+        attacks=None if attacks is None else tuple(attacks),
+    )
     names = {"class_names": tuple(class_names), "feature_names": tuple(feature_names), "image_shape": image_shape}
     trainee, threat = _trainee(model, threat, train, test, seed=seed, bounds=bounds, name=name, names=names)
     checked_settings(threat, tier, seed, attacks)
     parts = _parts(defenses, threat, trainee.stand_in)
     subject = _subject(trainee, threat, samples, settings, dataset)
     config = harden_config(trainee, parts, subject, threat, settings)
-    temporary = tempfile.mkdtemp(prefix="counterspin-") if out is None and runs is None else None
-    own_name = run_name(f"{trainee.name}-hardened", config)
-    directory = Path(out) if out is not None else Path(runs or temporary or ".") / own_name
-    show = progress or silent
+    check_parts(parts, trainee.stand_in, threat, settings)
+
+    def produce(directory: Path) -> HardenReport:
+        with RunStore(directory, config) as store:
+            task = HardenTask(
+                trainee=trainee,
+                parts=parts,
+                threat=threat,
+                settings=settings,
+                subject=subject,
+                directory=directory,
+                store=store,
+                audit=_auditor(subject, threat, settings, directory, progress or silent),
+                progress=progress or silent,
+            )
+            record = run_hardening(task)
+        write_hardening(record, directory)
+        return HardenReport(record=record, directory=directory)
+
+    return kept_run(produce, name=f"{trainee.name}-hardened", config=config, out=out, runs=runs)
+
+
+def _auditor(
+    subject: Subject,
+    threat: ThreatModel,
+    settings: HardenSettings,
+    directory: Path,
+    progress: Callable[[str, int, int], None],
+) -> Auditor:
+    """Audits a model on the samples of the hardening, in a directory below that of the run."""
 
     def audited(candidate: Classifier, label: str, called: str) -> AuditRecord:
         report = audit(
@@ -176,59 +180,11 @@ def harden(
             class_names=subject.class_names,
             feature_names=subject.feature_names,
             image_shape=subject.image_shape,
-            progress=lambda step, finished, total: show(f"{label}: {step}", finished, total),
+            progress=lambda step, finished, total: progress(f"{label}: {step}", finished, total),
         )
         return report.record
 
-    def run() -> HardenRecord:
-        with RunStore(directory, config) as store:
-            task = HardenTask(
-                trainee=trainee,
-                parts=parts,
-                threat=threat,
-                settings=settings,
-                subject=subject,
-                directory=directory,
-                store=store,
-                audit=audited,
-                progress=show,
-            )
-            return run_hardening(task)
-
-    try:
-        check_parts(parts, trainee.stand_in, threat, settings)
-        record = run()
-        _write(record, directory)
-    except BaseException:
-        discard(temporary)
-        raise
-    report = HardenReport(record=record, directory=directory)
-    weakref.finalize(report, discard, temporary)
-    return report
-
-
-def _settings(
-    tier: str,
-    seed: int,
-    epochs: int | None,
-    select: Any,
-    warm_start: bool,
-    zero: bool,
-    ablation: bool,
-    attacks: Sequence[Attack] | None,
-) -> HardenSettings:
-    if select not in ("last", "robust"):
-        raise UsageError(f"select is {select!r}; allowed: last, robust.")
-    return HardenSettings(
-        tier=tier,
-        seed=seed,
-        epochs=epochs,
-        select=select,
-        warm_start=warm_start,
-        zero=zero,
-        ablation=ablation,
-        attacks=None if attacks is None else tuple(attacks),
-    )
+    return audited
 
 
 def _trainee(
@@ -292,14 +248,3 @@ def _subject(
         feature_names=data.feature_names,
         image_shape=data.image_shape,
     )
-
-
-def _write(record: HardenRecord, directory: Path) -> None:
-    from counterspin.report.hardening import render_hardening  # here: the charts' library takes long to import
-
-    text = json.dumps(record.to_json(), indent=1, ensure_ascii=False) + "\n"
-    file, page = directory / "harden.json", directory / "harden.html"
-    if file.is_file() and page.is_file() and file.read_text(encoding="utf-8") == text:
-        return
-    write_atomically(file, text.encode())
-    write_atomically(page, render_hardening(record).encode())
