@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Calibrations of real devices ship in these; nothing in them is imported, so nothing they depend on is needed.
 SNAPSHOTS := qiskit-ibm-runtime cirq-google
 
-.PHONY: audit test test-long check bench docs examples clean
+.PHONY: audit test test-long check check-types check-tests bench docs examples clean
 
 audit: $(VENV)/.runtime
 	$(BIN)/counterspin audit digits-amplitude --quick
@@ -20,13 +20,22 @@ test: $(VENV)/.development
 test-long: $(VENV)/.development
 	$(BIN)/python -m pytest -m long
 
+# Types take one core about as long as the fast tests take the other, so they run side by side.
 check: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-types check-tests
+
+check-types:
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not long and not browser"
+
+# Shapes and types are checked at run time by `make test`: that costs a third of the fast tests. The tests yield to
+# pyright, which has only one thread.
+check-tests:
+	COUNTERSPIN_TYPE_CHECKS=off nice -n 5 $(BIN)/python -m pytest -n 2 --dist loadfile \
+	    -m "not slow and not long and not browser"
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks $(BENCH)

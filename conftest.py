@@ -34,8 +34,14 @@ def _source(item) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Pages of the gallery import other libraries, which takes seconds and warns of deprecations."""
+    slow_pages = set()
     for item in items:
         if _WHOLE_AUDIT.search(_source(item)):
+            item.add_marker(pytest.mark.slow)
+            if hasattr(item, "example"):
+                slow_pages.add(item.path)
+        elif item.path in slow_pages:
+            # The blocks of a page share their names: what follows cannot run without what is left out.
             item.add_marker(pytest.mark.slow)
         if item.path.parent.name == "gallery":
             item.add_marker(pytest.mark.slow)

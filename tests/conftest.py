@@ -5,6 +5,7 @@ with the mark `one_fast` the other parameters are slow, and modules that are slo
 since PennyLane, Qiskit and Cirq take seconds to import.
 """
 
+import os
 import re
 from collections import Counter
 
@@ -15,7 +16,9 @@ from jaxtyping import install_import_hook
 torch.set_num_threads(1)
 
 # Before anything of the package is imported; a test-only hook, the package itself does not depend on either library.
-install_import_hook("counterspin", "strict_types.typechecker")
+# The environment reaches the workers, and is known before pytest has read its options.
+if os.environ.get("COUNTERSPIN_TYPE_CHECKS", "on") != "off":
+    install_import_hook("counterspin", "strict_types.typechecker")
 
 # `pytestmark` of a whole module, alone or as one of a list.
 _SLOW_MODULE = re.compile(r"^pytestmark = (\[[^\]]*)?pytest\.mark\.slow\b", re.MULTILINE)
@@ -46,3 +49,9 @@ def pytest_collection_modifyitems(items):
             if places[test] != (mark.args[0] if mark.args else 0):
                 item.add_marker(pytest.mark.slow)
             places[test] += 1
+
+
+@pytest.fixture
+def without_page(monkeypatch):
+    """Audits leave no page: its charts take longer than all the rest of a small audit."""
+    monkeypatch.setattr("counterspin.report.write_report", lambda store: None)

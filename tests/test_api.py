@@ -103,6 +103,7 @@ def test_the_same_call_reads_what_is_finished(tmp_path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_a_run_never_leaves_its_folder(tmp_path) -> None:
     report = audit(runs=tmp_path / "runs", name="../../elsewhere/mine")
     assert report.directory.parent == tmp_path / "runs"

@@ -119,6 +119,7 @@ def test_a_discrete_threat_is_respected_and_decided_exactly(place):
     assert failed(record) == []
 
 
+@pytest.mark.usefixtures("without_page")
 def test_two_runs_are_compared_sample_by_sample(place):
     for name in ("cancer-angle", "cancer-angle-classical"):
         printed_json(f"audit {name} --quick --samples 40", "--out", str(place / name))

@@ -73,6 +73,7 @@ def test_a_library_of_older_sources_does_not_stay(tree) -> None:
     assert not libraries(tree)
 
 
+@pytest.mark.slow
 def test_the_source_distribution_carries_the_c_sources(tree) -> None:
     with tarfile.open(built(tree, "sdist", CC="/nonexistent")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -81,6 +82,7 @@ def test_the_source_distribution_carries_the_c_sources(tree) -> None:
     assert sources | {"setup.py", "pyproject.toml", "src/counterspin/report/templates/report.css"} <= names
 
 
+@pytest.mark.slow
 def test_a_wheel_without_a_compiler(tree) -> None:
     with zipfile.ZipFile(built(tree, "wheel", CC="/nonexistent")) as archive:
         names = archive.namelist()

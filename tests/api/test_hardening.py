@@ -80,6 +80,7 @@ def test_everything_it_leaves_and_a_second_call_that_computes_nothing(tmp_path, 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_an_interrupted_run_goes_on_and_ends_the_same(tmp_path, monkeypatch) -> None:
     (inner,) = parse("fgsm-at", recipes.get(RECIPE).threat)
     whole = harden(RECIPE, [inner], out=tmp_path / "whole", **SHORT)
@@ -112,6 +113,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(tmp_path, monkeypatch) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_defence_zero_and_ablation_are_added_to_what_is_there(tmp_path, monkeypatch) -> None:
     tried = []
     tuned = zero.tuned_scale
@@ -165,6 +167,7 @@ def test_a_model_of_ones_own_is_fine_tuned() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_training_that_diverges_later_is_said(monkeypatch) -> None:
     class Diverging(Plain):
         def __call__(self, model, x, y, step):
@@ -215,6 +218,7 @@ def test_a_model_that_cannot_be_trained_is_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_another_seed_trains_its_undefended_model(tmp_path, monkeypatch) -> None:
     name = "cancer-angle-classical"
     recipe = replace(recipes.get(name), settings=TrainingSettings(epochs=2, batch_size=64))

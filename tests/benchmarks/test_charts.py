@@ -1,6 +1,7 @@
 """The common look of the figures, and where they are saved."""
 
 import altair as alt
+import pytest
 
 from benchmarks.charts import heading, save, themed
 from counterspin.report.theme import FONT, LIGHT
@@ -23,6 +24,7 @@ def test_the_look_is_that_of_the_reports_and_keeps_what_was_configured():
     assert found["legend"]["labelFontSize"] == 12
 
 
+@pytest.mark.slow
 def test_two_files_of_one_name(tmp_path):
     paths = save(themed(chart()), tmp_path, "points")
     assert [path.name for path in paths] == ["points.svg", "points.png"]

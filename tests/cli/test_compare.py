@@ -15,6 +15,9 @@ from counterspin.models import LogisticRegression
 from counterspin.threats import Linf
 from counterspin.types import Box
 
+# Every test reads the runs, which take seconds.
+pytestmark = pytest.mark.slow
+
 
 def linear(seed: int) -> LogisticRegression:
     model = LogisticRegression(Box.uniform(0.0, 1.0, features=4), classes=2)
@@ -49,7 +52,6 @@ def run(*arguments) -> int:
     return code if isinstance(code, int) else 0
 
 
-@pytest.mark.slow
 def test_json_is_one_object_with_the_audits_own_numbers(runs, capsys):
     code = run(runs / "a", runs / "b", "--json")
     record = json.loads(capsys.readouterr().out)

@@ -26,6 +26,7 @@ library.load_library = missing
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_both_engines_find_the_same(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     records = {}

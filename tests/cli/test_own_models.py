@@ -174,6 +174,7 @@ def test_a_circuit_is_inspected_and_audited(circuit, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_import_needs_neither_the_file_nor_the_samples_again(circuit, capsys, tmp_path):
     assert run(["import", circuit, "--data", "samples.npz", "--out", "saved", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["out"] == "saved"

@@ -36,6 +36,7 @@ def test_the_printed_command_audits_the_trained_model(short, capsys) -> None:
     assert "malignant" in (short.directory / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_json(short, capsys) -> None:
     assert run(["train", short.name, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -81,6 +81,7 @@ def without_times(record) -> dict:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_exact_numbers_agree_and_stay_below_every_attack():
     model = amplitude_model()
     x, y = samples(model)
@@ -104,6 +105,7 @@ def test_exact_numbers_agree_and_stay_below_every_attack():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 @pytest.mark.parametrize("threat", [L2(0.05, 0.2, units="relative"), Linf(0.02, 0.1), Linf(0.02, 0.1, box="none")])
 def test_other_threats_are_bracketed(threat):
     model = amplitude_model()
@@ -130,6 +132,7 @@ def test_a_model_nothing_is_known_of_has_no_certificate_and_says_why():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_rows_reproduce_every_share(tmp_path):
     model = amplitude_model()
     x, y = samples(model)
@@ -164,25 +167,34 @@ def test_the_same_call_recomputes_nothing(tmp_path):
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*.safetensors")} == times
 
 
+INTERRUPTED = L2(0.05, 0.2, units="relative")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> dict:
+    model = amplitude_model()
+    return without_times(audit(model, *samples(model), INTERRUPTED, tier="quick", attacks=ATTACKS).record)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 @pytest.mark.parametrize("stop_at", ["pgd at ε = 0.2", "certificate guan", "noise resilience", "sanity checks"])
-def test_an_interrupted_audit_resumes_with_the_same_numbers(tmp_path, stop_at):
+def test_an_interrupted_audit_resumes_with_the_same_numbers(tmp_path, uninterrupted, stop_at):
     model = amplitude_model()
     x, y = samples(model)
-    threat = L2(0.05, 0.2, units="relative")
 
     def interrupt(label: str, finished: int, total: int) -> None:
         if label == stop_at:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        audit(model, x, y, threat, tier="quick", attacks=ATTACKS, out=tmp_path / "run", progress=interrupt)
-    resumed = audit(model, x, y, threat, tier="quick", attacks=ATTACKS, out=tmp_path / "run")
-    whole = audit(model, x, y, threat, tier="quick", attacks=ATTACKS)
-    assert without_times(resumed.record) == without_times(whole.record)
+        audit(model, x, y, INTERRUPTED, tier="quick", attacks=ATTACKS, out=tmp_path / "run", progress=interrupt)
+    resumed = audit(model, x, y, INTERRUPTED, tier="quick", attacks=ATTACKS, out=tmp_path / "run")
+    assert without_times(resumed.record) == uninterrupted
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_a_run_directory_of_another_configuration_is_refused(tmp_path):
     model = amplitude_model()
     x, y = samples(model)
@@ -192,6 +204,7 @@ def test_a_run_directory_of_another_configuration_is_refused(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_the_engine_is_on_record_and_keys_the_run(tmp_path):
     model = angle_model()
     x, y = samples(model, count=4, wrong=1)
@@ -213,6 +226,7 @@ def test_the_engine_is_on_record_and_keys_the_run(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_a_record_from_before_there_was_an_engine(tmp_path):
     model = LogisticRegression(Box.uniform(0.0, 1.0, features=3), classes=2)
     x, y = samples(model, count=10, wrong=1)
@@ -226,6 +240,7 @@ def test_a_record_from_before_there_was_an_engine(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_the_published_schema_is_current_and_describes_a_run():
     assert json.loads(SCHEMA.read_text()) == audit_schema(), (
         "python -m counterspin.evaluation.schema audit > schemas/audit-1.json"
@@ -252,6 +267,7 @@ class Quantised:
         return (8 * scores).round() + (scores.detach() - scores) * 1e-3
 
 
+@pytest.mark.slow
 def test_a_masked_model_makes_the_audit_unreliable():
     linear = LogisticRegression(Box.uniform(0.0, 1.0, features=2), classes=2)
     with torch.no_grad():

@@ -64,6 +64,7 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_a_budget_changes_no_finished_number(whole, tmp_path):
     assert numbers(audit(MODEL, X, Y, THREAT, tier="quick", attacks=ATTACKS).record) == numbers(whole)
     enough = run(f"{whole.budget.spent['circuits']}circuits", tmp_path / "run")
@@ -124,6 +125,7 @@ def test_finished_steps_are_not_redone(whole, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_an_interrupted_start_remembers_what_it_spent(tmp_path):
     def stop(label, *_):
         if label.startswith("random at ε = 0.2"):

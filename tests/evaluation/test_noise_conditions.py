@@ -74,6 +74,7 @@ def test_a_balanced_readout_under_global_depolarising_noise_does_not_change():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_unequal_noise_moves_the_boundary_and_the_tests_see_the_same_samples():
     report = audited(angle_model(), Linf(0.05, 0.15), noise="amplitude_damping:0.3/gate")
     record = report.record
@@ -98,6 +99,7 @@ def test_unequal_noise_moves_the_boundary_and_the_tests_see_the_same_samples():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_a_finished_section_is_read_and_an_interrupted_one_goes_on(tmp_path):
     out, threat = tmp_path / "run", Linf(0.1)
     first = audited(angle_model(), threat, out, noise="depolarizing:0.02/gate").record

@@ -69,6 +69,7 @@ def test_without_conditions_there_is_nothing_to_plan():
     assert conditions_steps(given, Linf(0.1), QUICK) == ()
 
 
+@pytest.mark.slow
 def test_each_condition_is_a_step_and_mitigation_multiplies_its_circuits():
     found = planned(subject(3, noise="depolarizing:0.02/gate", mitigation="zne", shots=10), Linf(1e-4))
     assert list(found) == [
@@ -109,6 +110,7 @@ def test_no_less_is_planned_than_is_spent(asked, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_an_audit_with_conditions_spends_at_most_its_plan(tmp_path):
     given, threat = subject(5, noise="depolarizing:0.05/gate"), Linf(0.1)
     asked = {"noise": "depolarizing:0.05/gate", "attacks": (FGSM(), RandomDraws(draws=20)), "tier": "quick"}

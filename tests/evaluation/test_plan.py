@@ -27,6 +27,7 @@ def steps(found: Plan) -> dict[str, Cost]:
     return {step.name: step.most for step in found.steps}
 
 
+@pytest.mark.slow
 def test_the_plan_of_an_attack_that_breaks_nothing_is_what_it_costs():
     # At this budget no sample can be broken, so every attack goes to its end.
     threat = Linf(1e-3, 2e-3)
@@ -40,6 +41,7 @@ def test_the_plan_of_an_attack_that_breaks_nothing_is_what_it_costs():
         assert planned[attack.name].backwards == result.cost.backwards
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eps", [0.1, 0.4])
 def test_no_attack_costs_more_than_planned_where_samples_break(eps):
     planned = steps(plan(one_qubit(), X, Y, Linf(eps), attacks=ATTACKS))
@@ -48,6 +50,7 @@ def test_no_attack_costs_more_than_planned_where_samples_break(eps):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_page")
 def test_an_audit_spends_at_most_its_plan(tmp_path):
     model = QuantumClassifier(
         reuploading(2, 1), PauliExpectations.of("Z0", "Z1", "Z0 Z1"), Box.uniform(0, 1, 2), generator=None

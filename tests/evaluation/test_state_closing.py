@@ -43,6 +43,7 @@ def middle_of_an_open_bracket(of: Case) -> float:
     return float((of.lower[row] + of.upper[row]) / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.one_fast(1)
 @pytest.mark.parametrize("rank", [0, 2])
 def test_undecided_states_and_no_others_are_solved(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ def test_tensors_given_as_angles_are_negated_with_their_gradient() -> None:
     assert torch.allclose(torch.autograd.grad(values.sum(), angle)[0], -torch.sin(angle), atol=1e-12)
 
 
+@pytest.mark.slow
 @given(st.floats(1.0, 9.0), st.integers(0, 2**31))
 @settings(max_examples=25, deadline=None)
 def test_folding_keeps_ideal_values_and_reaches_its_factor(factor: float, seed: int) -> None:

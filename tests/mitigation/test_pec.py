@@ -68,6 +68,7 @@ def test_one_norm_is_the_product_over_channels() -> None:
     assert PEC().shot_factor(circuit, noise) == pytest.approx(expected**2)
 
 
+@pytest.mark.slow
 def test_sampled_circuits_are_unbiased_and_their_variance_is_that_of_the_one_norm() -> None:
     x, w = arguments(SMALL, batch=3)
     pec, count = PEC(samples=300, seed=1), 300

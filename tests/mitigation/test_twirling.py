@@ -99,6 +99,7 @@ def test_drawn_circuits_average_to_the_limit(kind: str, qubits: tuple[int, int])
     assert torch.allclose(values.mean(0), expected, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("circuit", "noise"), [(MODEL, NOISE), (AMPLITUDES, IDLE)])
 def test_drawn_circuits_of_a_whole_model_average_to_the_limit(circuit: Circuit, noise: NoiseModel) -> None:
     x, w = arguments(circuit, batch=2)

@@ -27,6 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "weights" / NAME
 
 
+@pytest.mark.slow
 def test_writes_the_first_seed_and_a_card_of_all(home: Path, tmp_path: Path) -> None:
     card = commit(NAME, work=tmp_path / "work", seeds=(0, 1), progress=False)
     expected = [recipes.train(NAME, seed=seed, progress=False) for seed in (0, 1)]

@@ -38,6 +38,7 @@ def test_a_linear_loss_is_solved_in_one_step() -> None:
     torch.testing.assert_close(points - x, expected, atol=1e-12, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("threat", "length"), [(L2(0.1), 0.2), (Linf(0.1), 0.2 * 6**0.5)])
 def test_the_price_settles_where_the_budget_is_spent(threat, length: float) -> None:
     model, (x, y) = linear_model(), linear_batch()

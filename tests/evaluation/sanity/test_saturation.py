@@ -28,6 +28,7 @@ def test_other_outputs_pass_too(helpers, outputs):
     assert record_of(helpers, function, outputs).status == "PASS"
 
 
+@pytest.mark.slow
 def test_two_classes_pass(helpers):
     assert record_of(helpers, lambda x: helpers.linear(x)[:, :2], classes=2).status == "PASS"
 

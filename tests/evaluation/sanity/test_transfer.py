@@ -45,6 +45,7 @@ def test_the_twin_is_used_where_there_is_one(helpers):
     assert "the twin (breaks" in record.advice
 
 
+@pytest.mark.slow
 def test_the_undefended_model_is_used_where_it_is_shown(helpers):
     model = blind(helpers)
     model.undefended = helpers.Function(helpers.linear)

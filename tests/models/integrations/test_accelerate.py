@@ -11,6 +11,7 @@ from counterspin.models.integrations.layer import ImportedLayer, affine_weights
 QUBITS = 4
 
 
+@pytest.mark.slow
 def test_a_module_without_quantum_layers_is_copied():
     module = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
     x = torch.rand(4, 3)

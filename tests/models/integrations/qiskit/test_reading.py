@@ -25,6 +25,7 @@ def test_models_are_told_by_where_their_classes_come_from():
     assert not claims(torch.nn.Linear(2, 2))
 
 
+@pytest.mark.slow
 def test_recognising_a_model_imports_no_qiskit():
     program = (
         "import sys; from counterspin.models.integrations.qiskit import claims; claims(print); "
