@@ -31,7 +31,7 @@ BENCHMARKS = (
 )
 
 # Hours: only when asked for by name.
-LONG = ("defenses", "noise_aware")
+LONG = ("defenses", "noise_aware", "exact_margin")
 
 # Where there is no terminal to ask, a line holds a whole row.
 _WIDTH = 210
