@@ -30,11 +30,12 @@ def test_figures_of_the_table_are_those_of_the_card(name: str) -> None:
     assert [float(scale) for scale in scales.split(", ") if scale != "–"] == [float(scale) for scale in learned]
     norm = {"l2": "L2", "linf": "L∞", "l0": "L0"}[recipe.threat.norm]
     unit = " of ‖x‖" if recipe.threat.units == "relative" else ""
-    assert threat == f"{norm} {', '.join(f'{eps:g}' for eps in recipe.threat.eps)}{unit}"
+    box = ", no box" if recipe.threat.box == "none" else ""
+    assert threat == f"{norm} {', '.join(f'{eps:g}' for eps in recipe.threat.eps)}{unit}{box}"
 
 
 def test_how_many_twins_are_at_least_as_accurate() -> None:
     means = {name: recipes.get(name).card()["mean_test_accuracy"] for name in recipes.names()}
     twins = [name for name in means if name.endswith("-classical")]
-    assert len(twins) == 7
+    assert len(twins) == 9
     assert sum(means[twin] >= means[twin.removesuffix("-classical")] for twin in twins) == 4

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from counterspin import attacks, certificates, circuits, datasets, defenses, models, recipes
-    from counterspin.api import AuditReport, Certification, HardenReport, Plan, audit, certify, harden, plan
+    from counterspin.api import (
+        AttackReport,
+        AuditReport,
+        Certification,
+        HardenReport,
+        Plan,
+        attack,
+        audit,
+        certify,
+        harden,
+        plan,
+    )
     from counterspin.datasets import load_adversarials
     from counterspin.errors import CounterspinError
     from counterspin.evaluation.compare import compare_runs
@@ -26,6 +37,7 @@ __all__ = [
     "L1",
     "L2",
     "Adopted",
+    "AttackReport",
     "AuditReport",
     "Box",
     "Certification",
@@ -41,6 +53,7 @@ __all__ = [
     "ThreatModel",
     "accelerate",
     "adopt",
+    "attack",
     "attacks",
     "audit",
     "certificates",
@@ -70,7 +83,9 @@ _HOMES = {
     "Linf": "threats",
     "QueryBudget": "threats",
     "ThreatModel": "threats",
+    "AttackReport": "api",
     "AuditReport": "api",
+    "attack": "api",
     "audit": "api",
     "Certification": "api",
     "HardenReport": "api",

@@ -4,6 +4,7 @@ import pytest
 from installed import install
 
 from counterspin import recipes
+from counterspin.attacks.quantum import registry
 from counterspin.cli.app import run
 from counterspin.noise.devices import ibm, missing_packages
 
@@ -28,15 +29,44 @@ def test_attacks(capsys) -> None:
     assert "black; needs scores only" in out
     assert run(["list", "attacks", "--json"]) == 0
     attacks = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    attacks = {name: row for name, row in attacks.items() if row["where"] == "features"}
     assert attacks["exact"]["norms"] == ["l2"]
     assert attacks["exact"]["targeted"] is False
     row = attacks["apgd-ce"]
-    assert set(row) == {"name", "description", "norms", "knowledge", "requires", "targeted", "config", "source"}
+    keys = {"name", "description", "norms", "knowledge", "requires", "targeted", "config", "source"}
+    assert set(row) == keys | {"where", "unit", "scope"}
     assert (row["knowledge"], row["requires"], row["targeted"]) == ("white", ["gradient"], True)
     assert row["source"] == "built-in"
     assert row["config"]["restarts"] == 10
     assert attacks["random"]["knowledge"] == "black"
     assert all(row["description"].endswith(".") and row["norms"] for row in attacks.values())
+
+
+def test_attacks_on_one_part(capsys, monkeypatch) -> None:
+    monkeypatch.setitem(registry._PACKAGES, "parameters", "part_attacks")
+    registry.attacks_at.cache_clear()
+    try:
+        assert run(["list", "attacks", "--where", "parameters"]) == 0
+        out = capsys.readouterr().out
+        assert run(["list", "attacks", "--where", "parameters", "--json"]) == 0
+        rows = json.loads(capsys.readouterr().out)
+    finally:
+        registry.attacks_at.cache_clear()
+    lines = out.splitlines()
+    assert lines[0] == f"{'shift':<30}  parameters; radians (linf); each sample; white"
+    assert lines[1] == "    Moves all weights of each sample by the budget, up or down, whichever is worse."
+    assert lines[2] == f"{'one-shift':<30}  parameters; radians (linf); all samples at once; white"
+    assert [(row["name"], row["unit"], row["scope"], row["budgets"]) for row in rows] == [
+        ("shift", "radians (linf)", "sample", [0.1, 0.5]),
+        ("one-shift", "radians (linf)", "shared", [0.1, 0.5]),
+        ("counted", "weights", "sample", [1.0]),
+    ]
+    assert run(["list", "attacks", "--where", "features", "--json"]) == 0
+    assert {row["where"] for row in json.loads(capsys.readouterr().out)} == {"features"}
+    assert run(["list", "attacks", "--where", "weights"]) == 2
+    assert "--where is 'weights'; allowed: features, state, parameters" in capsys.readouterr().err
+    assert run(["list", "recipes", "--where", "gates"]) == 2
+    assert "--where goes with `list attacks`" in capsys.readouterr().err
 
 
 def test_attacks_of_other_distributions_are_listed_and_broken_ones_named(capsys, tmp_path, monkeypatch) -> None:

@@ -18,6 +18,8 @@ TABLE = {
     "cancer-angle": (4, 4, 60, 0.93, "linf", "feature", (0.05, 0.1)),
     "digits-hybrid": (6, 3, 60, None, "linf", "feature", (0.02, 0.05, 0.1)),
     "phishing-angle": (9, 3, 60, None, "l0", "feature", (1.0, 2.0, 3.0)),
+    "tfim-phases": (8, 20, 40, 0.97, "l2", "feature", (0.05, 0.1, 0.2)),
+    "cluster-phases": (8, 30, 40, 0.95, "l2", "feature", (0.05, 0.1, 0.2)),
 }
 
 
@@ -46,7 +48,7 @@ def test_settings_are_those_of_the_table(name: str) -> None:
     assert (circuit.qubits, len(circuit.layers)) == (qubits, layers)
     assert (recipe.settings.epochs, recipe.bar) == (epochs, bar)
     assert (recipe.threat.norm, recipe.threat.units, recipe.threat.eps) == (norm, units, eps)
-    assert (recipe.threat.box, recipe.threat.target) == ("data", None)
+    assert (recipe.threat.box, recipe.threat.target) == ("none" if recipe.dataset().quantum else "data", None)
     assert recipe.settings.learning_rate == 0.03
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from counterspin.api.study_files import write_study
 from counterspin.api.subjects import checked_subject, run_name, silent
 from counterspin.errors import UsageError
 from counterspin.evaluation.analysis import NoiseStudyRecord, NoiseStudySettings, run_noise_study
 from counterspin.evaluation.analysis.noise_study import study_config
 from counterspin.evaluation.run_store import RunStore
-from counterspin.models.files import write_atomically
 from counterspin.threats import ThreatModel
 from counterspin.types import Box
 
@@ -95,26 +92,4 @@ def _write(record: NoiseStudyRecord, directory: Path) -> None:
     from counterspin.report.study import render_study  # here: the charts' library takes long to import
 
     value = record.to_json()
-    write_atomically(directory / "study.json", (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
-    for table in _TABLES:
-        if value[table]:
-            write_atomically(directory / f"{table}.csv", _csv(value[table]).encode())
-    write_atomically(directory / "study.html", render_study(record).encode())
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    """Rows with nested records flattened to dotted columns."""
-    flat = [_flattened(row) for row in rows]
-    columns = list(dict.fromkeys(key for row in flat for key in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns)
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
-
-
-def _flattened(row: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in row.items():
-        found |= _flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
+    write_study(directory, value, {table: value[table] for table in _TABLES}, render_study(record))

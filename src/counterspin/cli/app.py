@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from counterspin.cli.attack import attack
 from counterspin.cli.audit import audit
 from counterspin.cli.certify import certify
 from counterspin.cli.compare import compare
@@ -38,6 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(audit)
+app.command()(attack)
 app.command()(certify)
 app.command()(inspect)
 app.command(name="import")(import_model)
@@ -66,9 +68,9 @@ def _root(
 ) -> None:
     """Attack, certify and audit quantum machine-learning classifiers.
 
-    Exit codes: 0 done, 1 done but unreliable (crosscheck: a row failed; certify: a contradiction; harden: the adaptive
-    check failed), 2 usage, 3 bad data or model or full disk, 4 budget reached, 130 interrupted, 141 nobody reads the
-    output.
+    Exit codes: 0 done, 1 done but unreliable (crosscheck: a row failed; certify, attack: a contradiction; harden: the
+    adaptive check failed), 2 usage, 3 bad data or model or full disk, 4 budget reached, 130 interrupted, 141 nobody
+    reads the output.
     """
 
 

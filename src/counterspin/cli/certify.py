@@ -114,7 +114,6 @@ def certify(
         )
     of_states = {"states": states, "readout": readout, "metric": metric, "adversary": adversary}
     _refuse("it goes with a .qasm circuit", **of_states, qubit_order=qubit_order, threshold=threshold)
-    box = "data" if box is None else box
     method, engine = ("auto" if given is None else given for given in (method, engine))
 
     from counterspin.api import certify as run_certify

@@ -32,7 +32,9 @@ def harden(
     norm: Annotated[str | None, typer.Option(help="linf, l2, l1 or l0; default: the recipe's threat.")] = None,
     eps: Annotated[str | None, typer.Option(help="Budgets, comma-separated, ascending: 0.05,0.1.")] = None,
     units: Annotated[str | None, typer.Option(help="feature, or relative: share of each input's norm.")] = None,
-    box: Annotated[str, typer.Option(help="data: attacks stay in the data's box; none: they may leave it.")] = "data",
+    box: Annotated[
+        str | None, typer.Option(help="data (default): attacks stay in the data's box; none: they may leave it.")
+    ] = None,
     samples: Annotated[
         int | None, typer.Option(help="First N test samples; default 200 (quick) or at most 500.")
     ] = None,

@@ -12,15 +12,22 @@ __all__ = ["list_names"]
 
 def list_names(
     what: Annotated[str, typer.Argument(help="recipes, attacks, certificates, defenses or devices.")] = "recipes",
+    where: Annotated[
+        str | None,
+        typer.Option(
+            help="Only attacks on features, state, parameters, gates, encoding, measurement or transfer.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """List what can be audited, and with what.
 
     Beside a recipe stand its clean test accuracy (mean over the seeds 0, 1, 2), the least that is demanded of it, and
     its default threat. Beside an attack stand the norms it serves, what it knows of the model (white: gradients or the
-    circuit, black: scores, decision: the winning class, transfer: another model) and what the model must offer. Beside
-    a certificate stand the norms it serves and what it needs. Beside a defence stands what may be set, and how it is
-    written. Beside a device stand the date of its calibration and the medians over what works on it.
+    circuit, black: scores, decision: the winning class, transfer: another model) and what the model must offer; beside
+    one on a quantum part stand the part, the unit of its budgets, and whether each sample meets a manipulation of its
+    own. Beside a certificate stand the norms it serves and what it needs. Beside a defence stands what may be set, and
+    how it is written. Beside a device stand the date of its calibration and the medians over what works on it.
     """
     kinds = {
         "recipes": _recipes,
@@ -31,7 +38,9 @@ def list_names(
     }
     if what not in kinds:
         raise UsageError(f"list knows {', '.join(kinds)}, not {what!r}.")
-    rows = kinds[what]()
+    if where is not None and what != "attacks":
+        raise UsageError(f"--where goes with `list attacks`, not with {what!r}.")
+    rows = kinds[what]() if what != "attacks" else _at(where, _attacks())
     if as_json:
         typer.echo(json.dumps({"devices": rows} if what == "devices" else rows))
         return 0
@@ -45,12 +54,28 @@ def list_names(
     return 0
 
 
+def _at(where: str | None, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The attacks on one part; all of them for None.
+
+    Raises:
+        UsageError: an unknown part.
+    """
+    from counterspin.attacks.quantum.registry import WHERE
+
+    if where is not None and where not in ("features", *WHERE):
+        raise UsageError(f"--where is {where!r}; allowed: features, {', '.join(WHERE)}.")
+    return [row for row in rows if where in (None, row["where"])]
+
+
 def _facts(row: dict[str, Any]) -> str:
     """What stands beside the name."""
     if "usage" in row:
         return row["usage"]
     if "stochastic" in row:
         return f"{', '.join(row['norms'])}; needs {', '.join(row['requires']) or 'scores only'}"
+    if row.get("unit") is not None:
+        whom = "each sample" if row["scope"] == "sample" else "all samples at once"
+        return f"{row['where']}; {row['unit']}; {whom}; {row['knowledge']}"
     if "norms" in row:
         source = "" if row["source"] == "built-in" else f"; from {row['source']}"
         needs = ", ".join(row["requires"]) or ("labels only" if row["knowledge"] == "decision" else "scores only")
@@ -93,6 +118,9 @@ def _attacks() -> list[dict[str, Any]]:
             "targeted": attack.targeted,
             "config": attack.config,
             "source": source,
+            "where": "features",
+            "unit": None,
+            "scope": "sample",
         }
 
     rows = [row(attack, "built-in") for attack in every_attack()]
@@ -103,7 +131,33 @@ def _attacks() -> list[dict[str, Any]]:
         except UsageError as error:
             # One broken plugin must not hide the attacks that work.
             typer.echo(f"counterspin: {error}", err=True)
-    return rows
+    return rows + _quantum_attacks()
+
+
+def _quantum_attacks() -> list[dict[str, Any]]:
+    """Attacks that do not change features; their budgets have a unit instead of a norm of features."""
+    from counterspin.attacks.quantum.registry import every_quantum_attack, label
+
+    return [
+        {
+            "name": label(attack),
+            "description": (type(attack).__doc__ or "").strip().split("\n")[0],
+            "norms": [],
+            "knowledge": attack.knowledge,
+            "requires": [],
+            "targeted": True,
+            "config": attack.config,
+            "source": "built-in",
+            "where": attack.where,
+            "unit": attack.unit,
+            "scope": attack.scope,
+            "goal": attack.goal,
+            "capability": attack.capability,
+            "defense": attack.defense,
+            "budgets": list(attack.default_budgets),
+        }
+        for attack in every_quantum_attack()
+    ]
 
 
 def _certificates() -> list[dict[str, Any]]:

@@ -24,7 +24,10 @@ SAMPLES = "test.npz"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Target:
-    """A model, its samples, and how to name them; `threat` and training samples are a recipe's own, or None."""
+    """A model, its samples, and how to name them; `threat` and training samples are a recipe's own, or None.
+
+    `quantum`: the samples are states.
+    """
 
     name: str
     model: Classifier
@@ -36,6 +39,7 @@ class Target:
     feature_names: tuple[str, ...]
     image_shape: tuple[int, ...] | None
     train_x: Tensor | None = None
+    quantum: bool = False
 
 
 def audit_target(
@@ -148,4 +152,5 @@ def _recipe(name: str, data: Path | None) -> Target:
         feature_names=dataset.feature_names,
         image_shape=dataset.image_shape,
         train_x=dataset.train.x,
+        quantum=dataset.quantum,
     )

@@ -10,6 +10,7 @@ from counterspin.errors import UsageError
 from counterspin.models import set_engine
 from counterspin.simulation import check_engine
 from counterspin.threats import ThreatModel, check_words
+from counterspin.threats.states import check_threat_to_states
 
 __all__ = ["chosen_threat", "target_and_threat"]
 
@@ -21,7 +22,7 @@ def target_and_threat(
     norm: str | None,
     eps: str | None,
     units: str | None,
-    box: str,
+    box: str | None,
     engine: str,
     samples: int,
     bounds: tuple[float, float] | None = None,
@@ -41,24 +42,27 @@ def target_and_threat(
     if eps is not None:
         numbers("--eps", eps)
     target = audit_target(model, data, bounds=bounds, above=above, gradient=gradient)
-    if box == "data" and target.model.bounds.is_unbounded:
+    threat = chosen_threat(target, norm, eps, units, box)
+    if threat.box == "data" and target.model.bounds.is_unbounded:
         low, high = float(target.x.min()), float(target.x.max())
         raise UsageError(
             f"{model} has no bounds, and --box data keeps attacks inside them; give the lowest and highest value a "
             f"feature may take (the samples span --bounds {low:g} {high:g}), or --box none."
         )
     set_engine(target.model, engine)
-    threat = chosen_threat(target, norm, eps, units, box)
     return replace(target, x=target.x[:samples], y=target.y[:samples]), threat
 
 
-def chosen_threat(target: Target, norm: str | None, eps: str | None, units: str | None, box: str) -> ThreatModel:
+def chosen_threat(target: Target, norm: str | None, eps: str | None, units: str | None, box: str | None) -> ThreatModel:
     """The recipe's threat with what the user changed; budgets of one norm mean nothing in another.
+
+    The box is that of the recipe too, or else that of the data.
 
     Raises:
         UsageError: no budgets, or options that make no threat.
     """
     default = target.threat
+    box = box or ("data" if default is None else default.box)
     changed = default is None or norm not in (None, default.norm) or units not in (None, default.units)
     if changed and (eps is None or norm is None):
         needed = " and ".join(flag for flag, value in (("--norm", norm), ("--eps", eps)) if value is None)
@@ -68,7 +72,11 @@ def chosen_threat(target: Target, norm: str | None, eps: str | None, units: str 
         )
     budgets = numbers("--eps", eps) if eps is not None else (default.eps if default is not None else ())
     if default is not None and not changed:
-        return replace(default, eps=budgets, box=box)
-    # What the attacker may touch is a matter of the data, whatever the norm.
-    kept: dict[str, Any] = {} if default is None else {k: getattr(default, k) for k in ("mask", "groups", "tied")}
-    return ThreatModel(norm=str(norm), eps=budgets, units=units or "feature", box=box, **kept)
+        threat = replace(default, eps=budgets, box=box)
+    else:
+        # What the attacker may touch is a matter of the data, whatever the norm.
+        kept: dict[str, Any] = {} if default is None else {k: getattr(default, k) for k in ("mask", "groups", "tied")}
+        threat = ThreatModel(norm=str(norm), eps=budgets, units=units or "feature", box=box, **kept)
+    if target.quantum:
+        check_threat_to_states(threat, target.name)
+    return threat

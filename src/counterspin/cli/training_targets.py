@@ -37,7 +37,7 @@ def training_target(
     norm: str | None,
     eps: str | None,
     units: str | None,
-    box: str,
+    box: str | None,
     bounds: tuple[float, float] | None,
 ) -> TrainingTarget:
     """The model, its training samples and the threat that the options name.

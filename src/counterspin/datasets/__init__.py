@@ -8,6 +8,7 @@ from counterspin.datasets.digits import digits
 from counterspin.datasets.mnist import mnist
 from counterspin.datasets.pca import ScaledPCA
 from counterspin.datasets.phishing import phishing
+from counterspin.datasets.spin_chains import cluster_phases, tfim_phases
 from counterspin.datasets.splits import SplitIndices, held_back, stratified_splits
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "Split",
     "SplitIndices",
     "breast_cancer",
+    "cluster_phases",
     "digits",
     "held_back",
     "load_adversarials",
     "mnist",
     "phishing",
     "stratified_splits",
+    "tfim_phases",
 ]

@@ -25,6 +25,7 @@ def build(
     licence: str,
     image_shape: tuple[int, int] | None = None,
     constraints: FeatureConstraints | None = None,
+    quantum: bool = False,
 ) -> Dataset:
     """Split the rows of `x` `(samples, features)` and `y` `(samples,)` with `seed` and name the parts."""
     rows = stratified_splits(y, test=test, seed=seed)
@@ -40,6 +41,7 @@ def build(
         feature_names=feature_names,
         image_shape=image_shape,
         constraints=constraints,
+        quantum=quantum,
         source=source,
         licence=licence,
     )

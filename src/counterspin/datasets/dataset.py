@@ -76,6 +76,8 @@ class Dataset:
         image_shape: `(height, width)` where a sample is an image, else None.
         groups: group of each test sample for fairness metrics, None where the source names none.
         constraints: what an attacker can do to each feature; None where nothing is known of it.
+        quantum: whether the samples are quantum states, given by their amplitudes: an attacker moves the state, and no
+            box or single feature means anything to it.
         source: where the data come from.
         licence: terms of the source.
 
@@ -94,6 +96,7 @@ class Dataset:
     image_shape: tuple[int, int] | None = None
     groups: tuple[str, ...] | None = None
     constraints: FeatureConstraints | None = None
+    quantum: bool = False
     source: str
     licence: str
 

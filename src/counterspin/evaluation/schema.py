@@ -8,15 +8,21 @@ from pydantic import BaseModel
 
 from counterspin.evaluation.certification_records import CertifyRecord
 from counterspin.evaluation.hardening.record import HardenRecord
+from counterspin.evaluation.parts.record import AttackRunRecord
 from counterspin.evaluation.records import AuditRecord
 from counterspin.noise.devices.calibration_file import DeviceFile
 
-__all__ = ["SCHEMAS", "audit_schema", "certify_schema", "device_schema", "harden_schema"]
+__all__ = ["SCHEMAS", "attack_schema", "audit_schema", "certify_schema", "device_schema", "harden_schema"]
 
 
 def audit_schema() -> dict[str, Any]:
     """JSON Schema of what `counterspin audit --json` prints, version 1."""
     return _schema(AuditRecord)
+
+
+def attack_schema() -> dict[str, Any]:
+    """JSON Schema of what `counterspin attack --json` prints, version 1."""
+    return _schema(AttackRunRecord)
 
 
 def certify_schema() -> dict[str, Any]:
@@ -34,7 +40,13 @@ def device_schema() -> dict[str, Any]:
     return _schema(DeviceFile, "validation")
 
 
-SCHEMAS = {"audit": audit_schema, "certify": certify_schema, "device": device_schema, "harden": harden_schema}
+SCHEMAS = {
+    "attack": attack_schema,
+    "audit": audit_schema,
+    "certify": certify_schema,
+    "device": device_schema,
+    "harden": harden_schema,
+}
 
 
 def _schema(record: type[BaseModel], mode: Literal["serialization", "validation"] = "serialization") -> dict[str, Any]:

@@ -3,13 +3,13 @@
 import difflib
 
 from counterspin.errors import UsageError
-from counterspin.recipes import amplitude, hybrid, phishing, reuploading
+from counterspin.recipes import amplitude, hybrid, phishing, reuploading, spin_chains
 from counterspin.recipes.recipe import Recipe
 
 __all__ = ["get", "names"]
 
 _RECIPES = {
-    recipe.name: recipe for recipe in (*amplitude.RECIPES, *reuploading.RECIPES, *hybrid.RECIPES, *phishing.RECIPES)
+    recipe.name: recipe for part in (amplitude, reuploading, hybrid, phishing, spin_chains) for recipe in part.RECIPES
 }
 
 
