@@ -86,8 +86,8 @@ def attack(
         x: samples `(batch, features)`, numpy or torch.
         y: labels `(batch,)`.
         where: `"features"`, `"state"`, `"parameters"`, `"gates"`, `"encoding"`, `"measurement"` or `"transfer"`.
-        methods: names, comma-separated, with options after a colon (`"kraus:restarts=4"`, see `counterspin list
-            attacks`), or the attacks; None: all that serve the model.
+        methods: names, comma-separated, with options after a colon (`"local-unitary:restarts=4"`, see `counterspin
+            list attacks`), or the attacks; None: all that serve the model.
         budgets: numbers, or texts with a unit (`"0.1rad"`, `"3gates"`); None: those of each attack.
         target: the class the attacker wants; None: any wrong one.
         threat: norm, budgets and box where inputs are changed (`"features"` and `"transfer"`).

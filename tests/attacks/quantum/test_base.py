@@ -7,7 +7,8 @@ from typing import ClassVar
 import pytest
 import torch
 
-from counterspin.attacks.quantum.base import Manipulation, QuantumAttack
+from counterspin.attacks.quantum.base import QuantumAttack
+from counterspin.attacks.quantum.results import Manipulation
 from counterspin.errors import CapabilityError, InputError, UsageError
 from counterspin.types import Box, Cost, Outputs
 

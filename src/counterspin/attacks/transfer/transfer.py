@@ -12,7 +12,8 @@ from torch import Tensor
 from counterspin.attacks.ball import Ball
 from counterspin.attacks.modes import frozen
 from counterspin.attacks.oracle import ROWS_PER_CALL
-from counterspin.attacks.quantum.base import Manipulation, QuantumAttack, Scope, Situation
+from counterspin.attacks.quantum.base import QuantumAttack
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.attacks.stochastic import call_cost
 from counterspin.attacks.transfer.architectures import same
 from counterspin.attacks.transfer.crafting import Ensemble, craft

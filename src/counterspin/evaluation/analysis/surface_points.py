@@ -12,9 +12,10 @@ from torch import Tensor
 
 from counterspin.attacks import APGD, FMN
 from counterspin.attacks.losses import Margin, verdict_margin
-from counterspin.attacks.quantum.base import QuantumAttack, Situation
+from counterspin.attacks.quantum.base import QuantumAttack
 from counterspin.attacks.quantum.parameters.aims import AsMany, temperatures
 from counterspin.attacks.quantum.parameters.ascent import Found, ascend, better, starts
+from counterspin.attacks.quantum.results import Situation
 from counterspin.evaluation.analysis.surfaces import ChangedModel, Surface
 from counterspin.evaluation.seeds import derived_generator
 from counterspin.evaluation.shelves import Shelf, Shelves

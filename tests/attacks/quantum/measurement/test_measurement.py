@@ -8,7 +8,6 @@ import torch
 from scipy.optimize import linprog
 
 from counterspin import recipes
-from counterspin.attacks.quantum.base import Situation
 from counterspin.attacks.quantum.measurement import (
     ATTACKS,
     CalibrationTampering,
@@ -22,6 +21,7 @@ from counterspin.attacks.quantum.measurement import (
 from counterspin.attacks.quantum.measurement.calibration import corrected
 from counterspin.attacks.quantum.measurement.outcomes import outcomes
 from counterspin.attacks.quantum.measurement.shift import moved_to_smallest
+from counterspin.attacks.quantum.results import Situation
 from counterspin.circuits import Linear, OutcomeGroups, PauliExpectations, Scale, reuploading
 from counterspin.errors import CapabilityError, UsageError
 from counterspin.models import NoisyClassifier, QuantumClassifier, SampledModel

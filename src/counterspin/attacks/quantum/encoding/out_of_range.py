@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.encoding.inputs import EncodingAttack, input_box, scores_of_inputs
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.errors import UsageError
 from counterspin.types import Cost
 

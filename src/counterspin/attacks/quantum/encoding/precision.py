@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.encoding.inputs import EncodingAttack, input_box, scores_of_inputs
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.types import Box, Cost
 
 __all__ = ["Precision", "truncated"]

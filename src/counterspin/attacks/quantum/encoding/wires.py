@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.encoding.inputs import EncodingAttack, scores_of_inputs
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.errors import CapabilityError
 from counterspin.types import Classifier, Cost
 

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from counterspin.attacks.quantum.base import QuantumAttack, QuantumAttackResult
+from counterspin.attacks.quantum.base import QuantumAttack
+from counterspin.attacks.quantum.results import QuantumAttackResult
 from counterspin.circuits import Given
 from counterspin.errors import CapabilityError
 from counterspin.types import Classifier, HasChannels, HasCircuit

@@ -15,10 +15,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.gates.ascent import ascend
 from counterspin.attacks.quantum.gates.base import GateAttack
 from counterspin.attacks.quantum.gates.runs import Bench
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.circuits import Circuit, Gate, weight
 from counterspin.errors import UsageError
 from counterspin.types import Cost

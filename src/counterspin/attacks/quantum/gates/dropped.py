@@ -17,7 +17,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.gates.base import GateAttack
 from counterspin.attacks.quantum.gates.passes import dropped, fixed_angle, wrapped
 from counterspin.attacks.quantum.gates.runs import Bench
@@ -29,6 +28,7 @@ from counterspin.attacks.quantum.gates.trojan import (
     sent,
     trojan_places,
 )
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.circuits import Angle, Circuit, Gate
 from counterspin.errors import UsageError
 from counterspin.types import Classifier, Cost

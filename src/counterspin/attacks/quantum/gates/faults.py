@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from counterspin.attacks.losses import verdict_margin
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.gates.base import GateAttack
 from counterspin.attacks.quantum.gates.kinds import KINDS, Fault, faults_of
 from counterspin.attacks.quantum.gates.runs import Bench
 from counterspin.attacks.quantum.gates.sweep import declared, replaced, single_faults
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.circuits import Circuit
 from counterspin.errors import UsageError
 from counterspin.types import Cost

@@ -22,12 +22,12 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from counterspin.attacks.losses import verdict_margin
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.gates.ascent import descend
 from counterspin.attacks.quantum.gates.base import GateAttack
 from counterspin.attacks.quantum.gates.passes import rounded
 from counterspin.attacks.quantum.gates.runs import Bench
 from counterspin.attacks.quantum.gates.trojan import check_source, easiest_target, halves, sent
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.circuits import Circuit, Given
 from counterspin.errors import UsageError
 from counterspin.types import Classifier, Cost

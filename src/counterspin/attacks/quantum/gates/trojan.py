@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from counterspin.attacks.losses import verdict_margin
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.gates.ascent import descend
 from counterspin.attacks.quantum.gates.base import GateAttack
 from counterspin.attacks.quantum.gates.runs import Bench, at_angles
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.circuits import Circuit, Gate, weight
 from counterspin.errors import UsageError
 from counterspin.types import Classifier, Cost

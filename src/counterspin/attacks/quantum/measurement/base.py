@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Manipulation, QuantumAttack, Scope, Situation
+from counterspin.attacks.quantum.base import QuantumAttack
 from counterspin.attacks.quantum.measurement.outcomes import (
     Outcomes,
     check_measured,
@@ -17,6 +17,7 @@ from counterspin.attacks.quantum.measurement.outcomes import (
     outcomes,
     worst_of_pairs,
 )
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.types import Classifier, Cost
 
 __all__ = ["DistributionAttack", "total_variation"]

@@ -18,9 +18,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Manipulation, QuantumAttack, Scope, Situation
+from counterspin.attacks.quantum.base import QuantumAttack
 from counterspin.attacks.quantum.measurement.confusion import without_readout
 from counterspin.attacks.quantum.measurement.outcomes import Outcomes, check_measured, noise_of, outcomes
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.simulation.readout_noise import on_factors
 from counterspin.types import Classifier, Cost
 

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Manipulation, QuantumAttack, Scope, Situation
+from counterspin.attacks.quantum.base import QuantumAttack
 from counterspin.attacks.quantum.measurement.outcomes import Outcomes, check_measured, noise_of, outcomes
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.types import Classifier, Cost
 
 __all__ = ["CorrelatedReadout"]

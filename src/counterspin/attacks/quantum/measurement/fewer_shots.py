@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from counterspin.attacks.quantum.base import Manipulation, QuantumAttack, Scope, Situation
+from counterspin.attacks.quantum.base import QuantumAttack
 from counterspin.attacks.quantum.measurement.outcomes import check_measured, noise_of, outcomes
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.errors import UsageError
 from counterspin.simulation.shots import sampled_distribution
 from counterspin.types import Classifier, Cost

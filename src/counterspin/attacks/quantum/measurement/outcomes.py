@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Situation
+from counterspin.attacks.quantum.results import Situation
 from counterspin.circuits import Linear, Readout, Scale
 from counterspin.errors import CapabilityError
 from counterspin.models import NoisyClassifier

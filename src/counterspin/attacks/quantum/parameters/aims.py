@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from counterspin.attacks.losses import verdict_margin
-from counterspin.attacks.quantum.base import Situation
+from counterspin.attacks.quantum.results import Situation
 
 __all__ = ["Aim", "AsMany", "OneClass", "temperatures"]
 

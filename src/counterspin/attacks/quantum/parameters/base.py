@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from counterspin.attacks.projections import norm_of
-from counterspin.attacks.quantum.base import QuantumAttack, Situation
+from counterspin.attacks.quantum.base import QuantumAttack
 from counterspin.attacks.quantum.parameters.ascent import Found
 from counterspin.attacks.quantum.parameters.gate_errors import GateErrors, check_gate_angles
+from counterspin.attacks.quantum.results import Situation
 from counterspin.circuits import Circuit
 from counterspin.types import Classifier
 

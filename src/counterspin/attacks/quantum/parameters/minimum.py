@@ -11,9 +11,9 @@ from torch import Tensor
 
 from counterspin.attacks.losses import verdict_margin
 from counterspin.attacks.projections import norm_of
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.parameters.base import AngleNorm, ParameterAttack, Tampering
 from counterspin.attacks.quantum.parameters.gate_errors import GateErrors, gate_errors
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.attacks.schedules import cosine
 
 __all__ = ["NearestErrors", "WeightsMinimum"]

@@ -9,11 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.parameters.aims import Aim, AsMany, temperatures
 from counterspin.attacks.quantum.parameters.ascent import Found, ascend, better, starts
 from counterspin.attacks.quantum.parameters.base import ParameterAttack, Tampering
 from counterspin.attacks.quantum.parameters.gate_errors import gate_angles, gate_errors
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.circuits import Circuit
 from counterspin.types import HasCircuit
 

@@ -8,7 +8,6 @@ from typing import ClassVar
 import torch
 
 from counterspin.attacks.projections import norm_of
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.parameters.aims import AsMany, temperatures
 from counterspin.attacks.quantum.parameters.ascent import Found, ascend, better, starts
 from counterspin.attacks.quantum.parameters.base import (
@@ -20,6 +19,7 @@ from counterspin.attacks.quantum.parameters.base import (
 )
 from counterspin.attacks.quantum.parameters.coordinate import polish
 from counterspin.attacks.quantum.parameters.gate_errors import gate_errors
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 
 __all__ = ["WeightsPGD"]
 

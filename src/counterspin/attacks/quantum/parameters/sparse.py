@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Manipulation, QuantumAttackResult, Scope, Situation
 from counterspin.attacks.quantum.parameters.aims import Aim, AsMany, temperatures
 from counterspin.attacks.quantum.parameters.ascent import Found
 from counterspin.attacks.quantum.parameters.base import ParameterAttack, Tampering, evidence
 from counterspin.attacks.quantum.parameters.coordinate import best_values, polish
 from counterspin.attacks.quantum.parameters.gate_errors import GateErrors, gate_errors
+from counterspin.attacks.quantum.results import Manipulation, QuantumAttackResult, Scope, Situation
 from counterspin.errors import UsageError
 from counterspin.types import Classifier, HasCircuit
 

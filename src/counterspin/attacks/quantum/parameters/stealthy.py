@@ -10,7 +10,6 @@ from torch import Tensor
 
 from counterspin.attacks.losses import verdict_margin
 from counterspin.attacks.projections import norm_of
-from counterspin.attacks.quantum.base import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.parameters.aims import OneClass, temperatures
 from counterspin.attacks.quantum.parameters.ascent import Found, ascend, better, starts
 from counterspin.attacks.quantum.parameters.base import (
@@ -22,6 +21,7 @@ from counterspin.attacks.quantum.parameters.base import (
 )
 from counterspin.attacks.quantum.parameters.coordinate import polish
 from counterspin.attacks.quantum.parameters.gate_errors import gate_errors
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.errors import InputError, UsageError
 
 __all__ = ["WeightsStealthy"]

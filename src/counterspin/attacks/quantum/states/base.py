@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from counterspin.attacks.losses import verdict_margin
-from counterspin.attacks.quantum.base import Manipulation, QuantumAttack, Scope, Situation
+from counterspin.attacks.quantum.base import QuantumAttack
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.states.site import StateSite, check_site, state_site
 from counterspin.types import Classifier, Cost
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Situation
+from counterspin.attacks.quantum.results import Situation
 from counterspin.attacks.quantum.states.base import Found, StateAttack, StateManipulation, rows_margin
 from counterspin.attacks.quantum.states.cap import search_cap
 from counterspin.attacks.quantum.states.site import StateSite

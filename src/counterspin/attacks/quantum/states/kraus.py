@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from counterspin.attacks.quantum.base import Situation
+from counterspin.attacks.quantum.results import Situation
 from counterspin.attacks.quantum.states.base import Found, StateAttack
 from counterspin.attacks.quantum.states.site import StateSite, mixed_site
 from counterspin.attacks.quantum.states.targets import by_pairs

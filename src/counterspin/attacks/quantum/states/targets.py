@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Situation
+from counterspin.attacks.quantum.results import Situation
 from counterspin.attacks.quantum.states.base import Found
 from counterspin.attacks.quantum.states.site import StateSite
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from counterspin.attacks.quantum.base import Situation
+from counterspin.attacks.quantum.results import Situation
 from counterspin.attacks.quantum.states.base import Found, StateAttack, StateManipulation
 from counterspin.attacks.quantum.states.cap import search_cap
 from counterspin.attacks.quantum.states.site import StateSite, mixed_site

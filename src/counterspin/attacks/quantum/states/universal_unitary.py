@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from counterspin.attacks.losses import verdict_margin
-from counterspin.attacks.quantum.base import Manipulation, QuantumAttack, Scope, Situation
+from counterspin.attacks.quantum.base import QuantumAttack
+from counterspin.attacks.quantum.results import Manipulation, Scope, Situation
 from counterspin.attacks.quantum.states.shared_families import Generators, Rotations, UnitaryFamily
 from counterspin.attacks.quantum.states.site import StateSite, check_site, site_qubits, state_site
 from counterspin.errors import CapabilityError, ConditionsError, UsageError
