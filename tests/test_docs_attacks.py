@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from counterspin.attacks import every_attack
+from counterspin.attacks.quantum.registry import WHERE, attacks_at
 from counterspin.cli.app import run
 from counterspin.evaluation.sanity.runner import CHECKS
 from counterspin.evaluation.sanity.zoo import specimens
@@ -22,7 +23,8 @@ def rows(page: str, first: str) -> list[list[str]]:
 
 def test_the_table_of_attacks_is_the_list_the_command_prints(capsys):
     assert run(["list", "attacks", "--json"]) == 0
-    listed = [row for row in json.loads(capsys.readouterr().out) if row["source"] == "built-in"]
+    built_in = [row for row in json.loads(capsys.readouterr().out) if row["source"] == "built-in"]
+    listed = [row for row in built_in if row["where"] == "features"]
     expected = [
         [
             row["name"],
@@ -34,6 +36,13 @@ def test_the_table_of_attacks_is_the_list_the_command_prints(capsys):
     ]
     assert [row[:4] for row in rows("attacks.md", "`[a-z-]+`") if len(row) == 5] == expected
     assert [row["name"] for row in listed if not row["targeted"]] == ["exact", "exact-boxed"]  # as the page says
+
+
+def test_every_attack_on_a_quantum_part_is_in_the_table():
+    page = (DOCS / "quantum_parts.md").read_text(encoding="utf-8")
+    table = page[page.index("| attack | threat model") : page.index("\n## States")]
+    named = set(re.findall(r"^\| `([a-z-]+)`", table, re.MULTILINE))
+    assert named == {attack.name for where in WHERE for attack in attacks_at(where)}
 
 
 def test_the_table_of_certificates_is_the_list_the_command_prints(capsys):

@@ -6,9 +6,8 @@ import scipy.sparse
 import torch
 from scipy.sparse.linalg import eigsh
 
-from counterspin.datasets import check_kind, cluster_phases, digits, tfim_phases
+from counterspin.datasets import cluster_phases, tfim_phases
 from counterspin.datasets.spin_chains import even_ground_state
-from counterspin.errors import InputError
 
 N = 8
 POINTS = [(0.4, 0.3, 0.3), (0.2, 0.3, 0.5), (0.1, 0.2, 0.7), (0.6, 0.3, 0.1), (1.3, 1.0, 0.0), (0.3, 1.0, 0.0)]
@@ -125,11 +124,3 @@ def test_they_are_quantum_data_split_by_seed(load):
     assert data.sha256 != other.sha256
     assert data.sha256 == load(0).sha256
     assert data.feature_names[5] == "amplitude 00000101"
-
-
-def test_kinds_are_told_apart():
-    check_kind(digits(), quantum=False, what="an encoding attack")
-    with pytest.raises(InputError, match=r"tfim-8 holds quantum states, and an encoding attack needs classical"):
-        check_kind(tfim_phases(), quantum=False, what="an encoding attack")
-    with pytest.raises(InputError, match=r"holds classical features, and a state file needs quantum states"):
-        check_kind(digits(), quantum=True, what="a state file")

@@ -198,7 +198,12 @@ def test_a_torch_connector_is_replaced_too():
         input_gradients=True,
     )
     module = nn.Sequential(nn.Linear(3, 2), TorchConnector(network)).double()
-    x = torch.rand(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    # Torch and the connector draw their weights from a global stream, which other tests move on.
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(0.5 * torch.randn(parameter.shape, dtype=torch.float64, generator=generator))
+    x = torch.rand(4, 3, dtype=torch.float64, generator=generator)
     fast = accelerate(module, x)
     (report,) = replacements(fast)
     assert (report.name, report.kind) == ("1", "qiskit.TorchConnector")

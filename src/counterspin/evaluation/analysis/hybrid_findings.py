@@ -45,6 +45,7 @@ def margin_lost(clean: Tensor, margins: Tensor) -> Tensor:
     """Share of the mean clean margin that each correct sample loses `(correct,)`; their mean is 1 where all break.
 
     Example:
+        >>> import torch
         >>> margin_lost(torch.tensor([1.0, 3.0, -1.0]), torch.tensor([0.5, -2.0, -1.0])).tolist()
         [0.25, 1.5]
     """
