@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from counterspin.threats import ThreatModel
 from counterspin.types import Box, Classifier, Outputs, PricesCalls
 from counterspin.validation import check_classifier_interface
 
-__all__ = ["checked_subject", "discard", "run_name", "silent"]
+__all__ = ["checked_subject", "run_name", "silent"]
 
 
 def checked_subject(
@@ -95,12 +94,6 @@ def _classifier(model: Any, x: Any, bounds: Box | tuple[float, float] | None, th
     from counterspin.models.integrations import adopt
 
     return adopt(model, x, bounds=bounds).model
-
-
-def discard(temporary: str | None) -> None:
-    """Remove a temporary directory, if there is one."""
-    if temporary is not None:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def run_name(name: str, config: Mapping[str, Any]) -> str:
